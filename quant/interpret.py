@@ -1,0 +1,48 @@
+"""The NumPy semantics of the integer graph: the bit-exact reference of everything in bitloom."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .graph import ArgMax, Graph, GraphError, Input, MatMul, Node, Threshold, integers
+
+
+def evaluate(node: Node, operands: list[np.ndarray]) -> np.ndarray:
+    """What one node computes from its operands, each int64 of shape (samples, *tensor shape)."""
+    if isinstance(node, MatMul):
+        y = operands[0] @ node.weights.T
+        return y if node.bias is None else y + node.bias
+    if isinstance(node, Threshold):
+        levels = (operands[0][..., None] >= node.thresholds).sum(axis=-1)
+        return node.y_min + node.y_step * levels.astype(np.int64)
+    if isinstance(node, ArgMax):
+        return np.argmax(operands[0], axis=-1, keepdims=True).astype(np.int64)
+    raise GraphError(f"node {node.name!r}: the interpreter does not know operator {node.op}")
+
+
+def trace(graph: Graph, samples: np.ndarray) -> dict[str, np.ndarray]:
+    """Every value of the graph for ``samples``.
+
+    :param samples: integers of shape (samples, *input shape), or (samples, n) of as many elements.
+    :returns: for each node's name an int64 array of shape (samples, *node shape).
+    :raises GraphError: a value lies outside the format that the graph declares for it.
+    """
+    shape = graph.input.output.shape
+    x = integers(samples)
+    if x.ndim == 0 or x.size != x.shape[0] * int(np.prod(shape)):
+        raise GraphError(f"samples must have shape (n, {', '.join(map(str, shape))}), not {x.shape}")
+    values: dict[str, np.ndarray] = {}
+    for node in graph:
+        y = x.reshape(-1, *shape) if isinstance(node, Input) else evaluate(node, [values[i] for i in node.inputs])
+        if not node.output.format.holds(y):
+            raise GraphError(
+                f"node {node.name!r}: values must lie in {node.output.format} "
+                f"({node.output.format.lo} to {node.output.format.hi}), and {int(y.min())} to {int(y.max())} occur"
+            )
+        values[node.name] = y
+    return values
+
+
+def run(graph: Graph, samples: np.ndarray) -> np.ndarray:
+    """The graph's output for ``samples``: int64 of shape (samples, *output shape). See :func:`trace`."""
+    return trace(graph, samples)[graph.output]

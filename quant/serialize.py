@@ -1,0 +1,90 @@
+"""The integer graph as one file: a NumPy archive with a JSON header and one array per tensor of constants."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import zipfile
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+
+from .formats import Format
+from .graph import ArgMax, Graph, GraphError, Input, MatMul, Node, Tensor, Threshold
+from .verifier import verify
+
+FORMAT_VERSION = 1
+_OPERATORS: dict[str, type[Node]] = {cls.__name__: cls for cls in (Input, MatMul, Threshold, ArgMax)}
+
+
+def save(graph: Graph, path: str | Path) -> None:
+    """Write ``graph`` to ``path``; the file appears whole or not at all."""
+    verify(graph)
+    arrays: dict[str, np.ndarray] = {}
+    nodes = []
+    for node in graph:
+        entry: dict[str, object] = {"op": node.op}
+        for f in fields(node):
+            value = getattr(node, f.name)
+            if isinstance(value, np.ndarray):
+                arrays[f"{node.name}.{f.name}"] = value
+                value = {"array": f"{node.name}.{f.name}"}
+            elif isinstance(value, Tensor):
+                value = {"shape": value.shape, "format": _format(value.format), "scale": value.scale}
+            elif isinstance(value, Format):
+                value = _format(value)
+            entry[f.name] = value
+        nodes.append(entry)
+    header = {"bitloom": FORMAT_VERSION, "name": graph.name, "output": graph.output, "nodes": nodes,
+              "classes": graph.classes, "metadata": graph.metadata}
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.savez_compressed(file, header=np.array(json.dumps(header)), **arrays)
+        os.replace(partial, path)
+    except BaseException:
+        os.unlink(partial)
+        raise
+
+
+def load(path: str | Path) -> Graph:
+    """Read a graph that :func:`save` wrote; :class:`GraphError` says in one line why a file is not one."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            header = json.loads(str(archive["header"]))
+            arrays = {name: archive[name] for name in archive.files if name != "header"}
+        if header["bitloom"] != FORMAT_VERSION:
+            raise GraphError(f"{path}: graph format {header['bitloom']}, and this bitloom reads {FORMAT_VERSION}")
+        nodes = tuple(_node(entry, arrays) for entry in header["nodes"])
+        graph = Graph(header["name"], nodes, header["output"], tuple(header["classes"]), header["metadata"])
+    except FileNotFoundError as error:
+        raise GraphError(f"{path}: there is no such file") from error
+    except GraphError:
+        raise
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise GraphError(f"{path}: not an integer graph, or damaged ({type(error).__name__}: {error}); "
+                         "make it again with `bitloom train` or `bitloom import`") from error
+    return verify(graph)
+
+
+def _format(f: Format) -> list[object]:
+    return [f.bits, f.signed, f.bipolar]
+
+
+def _node(entry: dict[str, object], arrays: dict[str, np.ndarray]) -> Node:
+    entry = dict(entry)
+    cls = _OPERATORS[str(entry.pop("op"))]
+    for key, value in entry.items():
+        if key == "output":
+            entry[key] = Tensor(tuple(value["shape"]), Format(*value["format"]), tuple(value["scale"]))  # type: ignore
+        elif key == "inputs":
+            entry[key] = tuple(value)  # type: ignore
+        elif key == "weight_format":
+            entry[key] = Format(*value)  # type: ignore
+        elif isinstance(value, dict) and "array" in value:
+            entry[key] = arrays[value["array"]]
+    return cls(**entry)  # type: ignore
