@@ -1,0 +1,71 @@
+"""From an integer graph to a plan: passes, checks, folding."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+
+from bitloom import RequestError
+from bitloom.quant import Graph, MatMul
+
+from .families import Resources, family
+from .mapping import TEMPLATES
+from .passes import simplify
+from .plan import Plan
+from .solve import choose
+
+
+def compile(
+    graph: Graph,
+    *,
+    family: str = "ice40",
+    budget: Resources | None = None,
+    target: str = "throughput",
+    fps: float | None = None,
+    clock_hz: float = 12e6,
+    overrides: Mapping[str, Mapping[str, object]] | None = None,
+) -> Plan:
+    """Run the passes on ``graph`` and choose a template and a folding for each node.
+
+    :param family: the device family, one of :data:`bitloom.codegen.families.FAMILIES`.
+    :param budget: what the accelerator may use; None is without limit.
+    :param target: ``throughput``, ``latency`` or ``area`` (see :func:`bitloom.codegen.solve.choose`).
+    :param fps: samples per second to reach at ``clock_hz``; the smallest folding that reaches it is taken.
+    :param clock_hz: the clock, in hertz.
+    :param overrides: node name → ``pe``, ``simd`` and ``memory`` (``block`` or ``distributed``).
+    :raises RequestError: the graph has what no template serves, an override does not divide, nothing fits.
+    """
+    graph = _served(simplify(graph))
+    overrides = dict(overrides or {})
+    foldable = [node.name for node in graph if isinstance(node, MatMul)]
+    for name in overrides:
+        if name not in foldable:
+            near = get_close_matches(name, foldable, 1)
+            raise RequestError(f"layers.{name}: the network has no such layer to fold"
+                               + (f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(foldable)}"))
+    max_interval = None
+    if fps is not None:
+        max_interval = int(clock_hz / fps) if fps > 0 else 0
+        if max_interval < 1:
+            raise RequestError(f"fps must be above 0 and at most the clock's {clock_hz:,.0f}, not {fps}")
+    device = _family(family)
+    chosen = choose(graph, device, budget=budget, target=target, max_interval=max_interval, overrides=overrides)
+    return Plan(graph, device, clock_hz, target, chosen)
+
+
+_family = family
+
+
+def _served(graph: Graph) -> Graph:
+    """Refuse, by name, what the templates do not serve: unknown operators, branches, no layer to fold."""
+    for node in graph.nodes[1:]:
+        if type(node) not in TEMPLATES:
+            raise RequestError(f"node {node.name!r}: no template serves operator {node.op}; those served are "
+                               f"{', '.join(cls.__name__ for cls in TEMPLATES)}")
+    for node, follower in zip(graph.nodes, graph.nodes[1:]):
+        if follower.inputs != (node.name,):
+            raise RequestError(f"node {follower.name!r} reads {', '.join(follower.inputs)}: the pipeline is one chain, "
+                               f"in which it would read {node.name}; branches are not served yet")
+    if not any(isinstance(node, MatMul) for node in graph):
+        raise RequestError(f"network {graph.name!r} has no matrix–vector layer, so there is nothing to build")
+    return graph

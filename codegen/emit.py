@@ -1,0 +1,47 @@
+"""Emission: an Amaranth component as one self-contained Verilog text."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from amaranth.back import rtlil
+from amaranth.lib.wiring import Component
+
+from bitloom import WorkError
+
+# As Amaranth's own Verilog back end does, with the netlist library instead of a yosys executable; in a process of its
+# own, because the library prints to the standard output and holds global state.
+_CONVERT = """
+import sys
+from pyosys import libyosys as ys
+design = ys.Design()
+for command in ("read_rtlil in.il", "proc -nomux -norom", "memory_collect", "write_verilog -norename out.v"):
+    ys.run_pass(command, design)
+"""
+
+
+def emit_rtlil(component: Component, name: str) -> str:
+    """``component`` as RTLIL: its module is called ``name``, the ones below it by their path of instance names.
+
+    Parts below the top are named without the top's own name, so that ``top``'s accelerator is module ``accelerator``.
+    """
+    text = rtlil.convert(component, name=name, emit_src=False)
+
+    def rename(match: re.Match[str]) -> str:
+        return match.group(1) + "\\" + match.group(2).replace(".", "_")
+
+    return re.sub(rf"^(\s*(?:module|cell) )\\{re.escape(name)}\.(\S+)", rename, text, flags=re.MULTILINE)
+
+
+def emit_verilog(component: Component, name: str) -> str:
+    """``component`` as Verilog-2005 text, constants embedded: no other file belongs to it. See :func:`emit_rtlil`."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "in.il").write_text(emit_rtlil(component, name))
+        done = subprocess.run([sys.executable, "-c", _CONVERT], cwd=folder, capture_output=True, text=True)
+        if done.returncode:
+            raise WorkError(f"yosys could not emit {name}: {(done.stderr or done.stdout).strip().splitlines()[-1]}")
+        return (Path(folder) / "out.v").read_text()

@@ -1,0 +1,72 @@
+"""Device families: what their fabric is made of, as far as mapping and cost depend on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from bitloom import RequestError
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Counts of a device's resources: LUTs, flip-flops, block memories and multiplier blocks."""
+
+    lut: float = 0
+    ff: float = 0
+    bram: float = 0
+    dsp: float = 0
+
+    def __add__(self, other: Resources) -> Resources:
+        return Resources(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+    def scaled(self, factor: float) -> Resources:
+        """Every count times ``factor``."""
+        return Resources(*(getattr(self, f.name) * factor for f in fields(self)))
+
+    def excess(self, budget: Resources) -> dict[str, float]:
+        """By how much each resource is above ``budget``; empty if it fits."""
+        over = {f.name: getattr(self, f.name) - getattr(budget, f.name) for f in fields(self)}
+        return {name: amount for name, amount in over.items() if amount > 0}
+
+    def rounded(self) -> dict[str, int]:
+        """The counts as whole numbers, for people and for JSON."""
+        return {f.name: round(getattr(self, f.name)) for f in fields(self)}
+
+
+@dataclass(frozen=True)
+class Family:
+    """A device family.
+
+    ``block_shapes`` are the (depth, width) aspect ratios of one block memory with one read and one write port;
+    ``lut_inputs`` is the size of a LUT; ``distributed_memory`` says whether LUTs can be written as memory.
+    """
+
+    name: str
+    title: str
+    lut_inputs: int
+    block_shapes: tuple[tuple[int, int], ...]
+    distributed_memory: bool
+
+    def blocks(self, depth: int, width: int) -> int:
+        """The fewest block memories for ``depth`` words of ``width`` bits, in the best aspect ratio."""
+        return min(-(-depth // d) * -(-width // w) for d, w in self.block_shapes)
+
+
+FAMILIES = {
+    family.name: family
+    for family in (
+        # Lattice TN-02002 (iCE40 memory usage guide): 4 kbit, 256×16 … 2048×2.
+        Family("ice40", "Lattice iCE40", 4, ((256, 16), (512, 8), (1024, 4), (2048, 2)), False),
+        # Lattice TN-02204 (ECP5 memory usage guide): 18 kbit, pseudo-dual-port up to 512×36.
+        Family("ecp5", "Lattice ECP5", 4, ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)), True),
+        # Gowin UG285 (BSRAM and SSRAM): 18 kbit, semi-dual-port up to 512×36.
+        Family("gowin", "Gowin GW1N", 4, ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)), True),
+    )
+}
+
+
+def family(name: str) -> Family:
+    """The family called ``name``."""
+    if name not in FAMILIES:
+        raise RequestError(f"family must be one of {', '.join(FAMILIES)}, not {name!r}")
+    return FAMILIES[name]
