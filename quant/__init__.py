@@ -1,4 +1,4 @@
-"""The integer graph and its exact semantics; :mod:`bitloom.quant.train` (which needs torch) is one way in."""
+"""The integer graph and its exact semantics; :mod:`bitloom.quant.train` trains and exports (and alone needs torch)."""
 
 from .formats import BIPOLAR, Format
 from .graph import ArgMax, Graph, GraphError, Input, MatMul, Node, Tensor, Threshold

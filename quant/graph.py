@@ -72,7 +72,7 @@ class Input(Node):
 
 @dataclass(frozen=True, eq=False)
 class MatMul(Node):
-    """y[o] = Σ_i weights[o, i] · x[i] + bias[o]; ``weights`` is int64 of shape (outputs, inputs), ``bias`` (outputs,)."""
+    """y[o] = Σ_i weights[o, i] · x[i] + bias[o]; ``weights`` is int64 (outputs, inputs), ``bias`` (outputs,)."""
 
     weights: np.ndarray
     weight_format: Format

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import os
-import tempfile
-import zipfile
 from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 
+from .archive import ArchiveError, read_archive, write_archive
 from .formats import Format
 from .graph import ArgMax, Graph, GraphError, Input, MatMul, Node, Tensor, Threshold
 from .verifier import verify
 
 FORMAT_VERSION = 1
+REMEDY = "make it again with `bitloom train` or `bitloom import`"
 _OPERATORS: dict[str, type[Node]] = {cls.__name__: cls for cls in (Input, MatMul, Threshold, ArgMax)}
 
 
@@ -39,36 +37,25 @@ def save(graph: Graph, path: str | Path) -> None:
         nodes.append(entry)
     header = {"bitloom": FORMAT_VERSION, "name": graph.name, "output": graph.output, "nodes": nodes,
               "classes": graph.classes, "metadata": graph.metadata}
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez_compressed(file, header=np.array(json.dumps(header)), **arrays)
-        os.replace(partial, path)
-    except BaseException:
-        os.unlink(partial)
-        raise
+    write_archive(path, header, arrays)
 
 
 def load(path: str | Path) -> Graph:
     """Read a graph that :func:`save` wrote; :class:`GraphError` says in one line why a file is not one."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            header = json.loads(str(archive["header"]))
-            arrays = {name: archive[name] for name in archive.files if name != "header"}
+        header, arrays = read_archive(path)
         if header["bitloom"] != FORMAT_VERSION:
-            raise GraphError(f"{path}: graph format {header['bitloom']}, and this bitloom reads {FORMAT_VERSION}")
-        nodes = tuple(_node(entry, arrays) for entry in header["nodes"])
-        graph = Graph(header["name"], nodes, header["output"], tuple(header["classes"]), header["metadata"])
-    except FileNotFoundError as error:
-        raise GraphError(f"{path}: there is no such file") from error
-    except GraphError:
-        raise
-    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+            raise GraphError(f"{path}: graph format {header['bitloom']!r}, and this bitloom reads {FORMAT_VERSION}")
+        nodes = tuple(_node(entry, arrays) for entry in header["nodes"])  # type: ignore
+        graph = Graph(header["name"], nodes, header["output"], tuple(header["classes"]), header["metadata"])  # type: ignore
+        return verify(graph)
+    except ArchiveError as error:
+        raise GraphError(f"{path}: not an integer graph, or damaged ({error}); {REMEDY}") from error
+    except GraphError as error:
+        raise GraphError(str(error) if str(error).startswith(str(path)) else f"{path}: {error}") from error
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         raise GraphError(f"{path}: not an integer graph, or damaged ({type(error).__name__}: {error}); "
-                         "make it again with `bitloom train` or `bitloom import`") from error
-    return verify(graph)
+                         f"{REMEDY}") from error
 
 
 def _format(f: Format) -> list[object]:

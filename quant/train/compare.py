@@ -1,0 +1,86 @@
+"""The module's own integers against the graph's, quantizer by quantizer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from brevitas.quant_tensor import IntQuantTensor
+
+from ..graph import Graph
+from ..interpret import trace
+from .export import row_signs, scale_of
+from .network import Network
+from .spec import NetworkSpec
+
+
+class Comparison(NamedTuple):
+    """``quantizer`` of the module and ``node`` of the graph, how many were compared, and how many of them differ.
+
+    ``samples`` counts input samples; for weights and biases it counts constants.
+    """
+
+    quantizer: str
+    node: str
+    samples: int
+    mismatches: int
+
+
+def compare(module: Network, spec: NetworkSpec, graph: Graph, samples: np.ndarray) -> list[Comparison]:
+    """Run ``module`` in eval mode and ``graph`` on the same raw ``samples`` and compare every quantizer's integers.
+
+    The module's integers are its own (``QuantTensor.int()`` of activations, weights and bias, scores over their scale),
+    taken while it runs; its class is torch's argmax of its scores. Weight rows that export negated count as equal to
+    their negation and to nothing else. The last row is the class decision.
+    """
+    seen, remove = _record(module.eval())
+    try:
+        with torch.no_grad():
+            classes = module(torch.tensor(samples, dtype=torch.float32)).argmax(dim=1)
+    finally:
+        remove()
+    values = trace(graph, samples)
+    rows = [_samples("quant", seen["quant"].int().numpy(), values["quant"])]
+    for i in range(1, module.depth + 1):
+        rows += _layer(module, i, graph, values, seen)
+    return [*rows, _samples("argmax", classes.numpy()[:, None], values["argmax"])]
+
+
+def _layer(module: Network, i: int, graph: Graph, values: dict[str, np.ndarray], seen: dict) -> list[Comparison]:
+    name = f"fc{i}"
+    layer, node = module.get_submodule(name), graph[name]
+    weights = layer.quant_weight().int().detach().numpy().astype(np.int64)
+    if i < module.depth:
+        weights = weights * row_signs(module.get_submodule(f"bn{i}").weight)[:, None]
+        rows = [_constants(f"{name}.weight_quant", name, weights, node.weights)]
+        return [*rows, _samples(f"act{i}", seen[f"act{i}"].int().numpy(), values[f"act{i}"])]
+    given = seen[f"act{i - 1}" if i > 1 else "quant"]
+    bias = layer.bias_quant(layer.bias, given, layer.quant_weight()).int().detach().numpy()
+    scores = seen[name].value.numpy().astype(np.float64) / scale_of(name, seen[name])
+    return [
+        _constants(f"{name}.weight_quant", name, weights, node.weights),
+        _constants(f"{name}.bias_quant", name, bias, node.bias),
+        _samples(name, scores, values[name]),
+    ]
+
+
+def _samples(name: str, own: np.ndarray, other: np.ndarray) -> Comparison:
+    return Comparison(name, name, len(own), int(np.any(own != other, axis=1).sum()))
+
+
+def _constants(quantizer: str, node: str, own: np.ndarray, other: np.ndarray) -> Comparison:
+    return Comparison(quantizer, node, own.size, int((own != other).sum()))
+
+
+def _record(module: Network) -> tuple[dict[str, IntQuantTensor], Callable[[], None]]:
+    """Keep what each quantizer of ``module`` puts out at its next run; the function undoes it."""
+    seen: dict[str, IntQuantTensor] = {}
+    names = ["quant", *(f"act{i}" for i in range(1, module.depth)), f"fc{module.depth}"]
+
+    def keep(name: str) -> Callable[..., None]:
+        return lambda _module, _inputs, output: seen.__setitem__(name, output)
+
+    handles = [module.get_submodule(name).register_forward_hook(keep(name)) for name in names]
+    return seen, lambda: [handle.remove() for handle in handles].clear()

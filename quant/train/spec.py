@@ -1,0 +1,149 @@
+"""``network.yaml``: what to train. Unknown keys and impossible values are one-line errors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from bitloom import RequestError
+
+from .data import SOURCES
+
+Bits = int | Literal["binary", "ternary"]
+
+
+def _bits(value: object) -> object:
+    if value in ("binary", "ternary") or (isinstance(value, int) and not isinstance(value, bool) and 2 <= value <= 8):
+        return value
+    raise ValueError("must be binary, ternary or an integer from 2 to 8")
+
+
+def _number(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("must be a number")
+    return value
+
+
+def _dataset(value: str) -> str:
+    if value not in SOURCES:
+        raise ValueError(f"must be one of {', '.join(SOURCES)}")
+    return value
+
+
+Width = Annotated[Any, BeforeValidator(_bits)]
+Count = Annotated[int, Field(strict=True, ge=1, le=4096)]
+Real = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class InputSpec(_Section):
+    """The quantizer of the input: ``bits`` is binary, ternary or 2 to 8 (unsigned)."""
+
+    bits: Width
+
+
+class LayerSpec(_Section):
+    """A hidden layer: quantized linear without bias, batch norm, quantized activation.
+
+    Activations of 2 to 8 bits are unsigned (ReLU); ``ternary`` is {−1, 0, 1}, ``binary`` is {−1, 1}.
+    Weights of n bits are narrow: −(2^(n−1) − 1) to 2^(n−1) − 1.
+    """
+
+    units: Count
+    weight_bits: Width
+    activation_bits: Width
+
+
+class OutputSpec(_Section):
+    """The last layer: one quantized linear unit with an integer bias per class."""
+
+    weight_bits: Width
+
+
+class TrainingSpec(_Section):
+    """The recipe: Adam under a cosine schedule, on images moved by up to ``shift`` pixels with noise of ±``noise``."""
+
+    epochs: Annotated[int, Field(strict=True, ge=1, le=10000)]
+    batch: Annotated[int, Field(strict=True, ge=2, le=65536)] = 64
+    learning_rate: Annotated[Real, Field(gt=0, le=1)] = 0.01
+    weight_decay: Annotated[Real, Field(ge=0, le=1)] = 0.0
+    label_smoothing: Annotated[Real, Field(ge=0, lt=1)] = 0.0
+    shift: Annotated[int, Field(strict=True, ge=0, le=2)] = 0
+    noise: Annotated[int, Field(strict=True, ge=0, le=8)] = 0
+
+
+class NetworkSpec(_Section):
+    """A whole ``network.yaml``: data set, layers with their bit widths, seed and training recipe."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
+    dataset: Annotated[str, Field(strict=True), AfterValidator(_dataset)]
+    seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] = 0
+    input: InputSpec
+    layers: Annotated[tuple[LayerSpec, ...], Field(max_length=32)] = ()
+    output: OutputSpec
+    training: TrainingSpec
+
+
+class _Loader(yaml.SafeLoader):
+    """A safe loader that refuses a key given twice, where PyYAML would silently keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=deep) for key, _ in node.value]  # type: ignore[no-untyped-call]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is given twice", node.start_mark)
+        return super().construct_mapping(node, deep=deep)
+
+
+def parse_spec(values: object, source: str = "network") -> NetworkSpec:
+    """The specification that the mapping ``values`` describes; :class:`RequestError` names key, rule and value."""
+    if not isinstance(values, dict):
+        raise RequestError(f"{source}: must be a mapping of keys to values, not {values!r:.60}")
+    try:
+        return NetworkSpec.model_validate(values)
+    except ValidationError as error:
+        problems = error.errors(include_url=False)
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise RequestError(f"{source}: {_problem(problems[0])}{more}") from None
+
+
+def load_spec(path: str | Path) -> NetworkSpec:
+    """Read a ``network.yaml``, or the one in the folder ``path``."""
+    path = Path(path)
+    path = path / "network.yaml" if path.is_dir() else path
+    try:
+        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+    except FileNotFoundError:
+        raise RequestError(f"{path}: there is no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RequestError(f"{path}: cannot be read ({error})") from None
+    except yaml.YAMLError as error:
+        raise RequestError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    return parse_spec(values, str(path))
+
+
+def _problem(error: ErrorDetails) -> str:
+    key = ".".join(map(str, error["loc"]))
+    value = error["input"]
+    if error["type"] == "extra_forbidden":
+        return f"{key}: no such key (its value is {value!r:.60}); {_known(error['loc'])}"
+    if error["type"] == "missing":
+        return f"{key}: must be given"
+    rule = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ").removeprefix("String should ")
+    rule = rule if rule.startswith("must") else f"must be {rule}" if not rule.startswith("match") else f"must {rule}"
+    return f"{key}: {rule}, not {value!r:.60}"
+
+
+def _known(location: tuple[int | str, ...]) -> str:
+    section: type[BaseModel] = NetworkSpec
+    sections = {"input": InputSpec, "layers": LayerSpec, "output": OutputSpec, "training": TrainingSpec}
+    if len(location) > 1:
+        section = sections[str(location[0])]
+    return f"the keys here are {', '.join(section.model_fields)}"
