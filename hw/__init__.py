@@ -1,0 +1,10 @@
+"""Amaranth templates: one per file, streams in and out, with a NumPy model, closed-form timing and features."""
+
+from .fifo import StreamFIFO
+from .matvec import MatVec
+from .register_slice import RegisterSlice
+from .rom import Rom
+from .stream import vector
+from .width_converter import WidthConverter
+
+__all__ = ["MatVec", "RegisterSlice", "Rom", "StreamFIFO", "WidthConverter", "vector"]

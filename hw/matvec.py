@@ -1,0 +1,303 @@
+# amaranth: UnusedElaboratable=no
+"""MatVec: the folded matrix–vector unit."""
+
+import numpy as np
+from amaranth.hdl import Cat, Module, Mux, Shape, Signal, Value, unsigned
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from . import dot
+from .counters import advance
+from .input_buffer import InputBuffer
+from .parameters import bounds, divisor, integer_array, integer_shape, one_of, shape_of_range
+from .rom import Rom
+from .stream import vector
+from .weights import ActivationCode, WeightCode
+
+
+class MatVec(wiring.Component):
+    """y = W·x + bias with PE output lanes and SIMD input elements per lane and cycle.
+
+    Step (n, s) of the NF = N / PE neuron folds and SF = K / SIMD synapse folds multiplies input beat s with weight word
+    n·SF + s, n outer, one step per cycle. With NF = 1 beats are used as they arrive. With NF > 1 they pass through a
+    circular buffer of 2·SF beats: the first fold uses a beat in the cycle after it was written, the last fold frees the
+    beats one by one, so that the next vector loads meanwhile and back-to-back vectors leave no bubble. Structure after
+    FINN's matrix–vector unit (Umuroglu et al., 2017); products after :mod:`bitloom.hw.weights`.
+
+    The unit stands still while the sink blocks (``i.ready`` follows ``o.ready`` through one gate where NF = 1, and
+    comes from registers otherwise), so output beats are never less than SF cycles apart.
+
+    Parameters
+    ----------
+    weights : np.ndarray
+        Integers (N, K). Stored with 1 bit each if all are −1 or +1, 2 bits if all are within −1 … 1, else with the
+        least signed width.
+    pe, simd : int
+        Output lanes, dividing N; input elements per lane and cycle, dividing K.
+    activation : Shape
+        Shape of an input element; ``unsigned(1)`` if ``bipolar_activation``.
+    accumulator : Shape
+        Shape of an output element; it must hold every sum these weights and activations can reach.
+    bipolar_activation : bool
+        Input bit 0 is −1, bit 1 is +1.
+    bias : np.ndarray or None
+        Integers (N,), added to the sums.
+    memory : str
+        Where the weights are: ``block``, ``distributed`` or ``auto`` (see :class:`Rom`).
+    buffer : str
+        Where the input buffer is: ``block`` memory, ``registers``, ``distributed`` (memory in LUTs; iCE40 has none), or
+        ``auto``: ``registers`` up to 96 bits for each 16-bit block memory saved, else ``block``.
+
+    Members
+    -------
+    i : vector of ``activation``, SIMD lanes
+    o : vector of ``accumulator``, PE lanes
+        One vector per ``interval`` = SF·NF cycles; the first output beat ``depth`` cycles after the last input beat of
+        the first vector: 2 + R where NF = 1, else 3 + R, with R = :func:`bitloom.hw.dot.stages` pipeline registers.
+    """
+
+    def __init__(
+        self,
+        weights: np.ndarray,
+        *,
+        pe: int,
+        simd: int,
+        activation: Shape,
+        accumulator: Shape,
+        bipolar_activation: bool = False,
+        bias: np.ndarray | None = None,
+        memory: str = "auto",
+        buffer: str = "auto",
+    ):
+        self._weights = integer_array("weights", weights, 2)
+        self._outputs, self._inputs = self._weights.shape
+        self._pe = divisor("PE", pe, self._outputs, "output elements")
+        self._simd = divisor("SIMD", simd, self._inputs, "input elements")
+        self._activation = integer_shape("activation", activation)
+        if bipolar_activation and activation != unsigned(1):
+            raise ValueError(f"activation must be unsigned(1) where it is bipolar, not {activation!r}")
+        self._bipolar = bool(bipolar_activation)
+        self._bias = None if bias is None else integer_array("bias", bias, 1)
+        if bias is not None and bias.shape != (self._outputs,):
+            raise ValueError(f"bias must have one value for each of the {self._outputs} outputs, not {bias.shape}")
+        self._code = WeightCode.of(self._weights)
+        self._acts = ActivationCode.of(activation, self._bipolar)
+        self._accumulator = self._check_accumulator(accumulator)
+        self._memory = one_of("memory", memory, ("auto", "block", "distributed"))
+        self._buffer = self._choose_buffer(buffer)
+        self._weight_rom = self._make_weight_rom()
+        self._start_rom, self._start_width = self._make_start_rom()
+        super().__init__({"i": In(vector(activation, self._simd)), "o": Out(vector(accumulator, self._pe))})
+
+    weights = property(lambda self: self._weights, doc="The weights, (N, K).")
+    bias = property(lambda self: self._bias, doc="The bias, (N,), or None.")
+    pe = property(lambda self: self._pe, doc="Output lanes.")
+    simd = property(lambda self: self._simd, doc="Input elements per lane and cycle.")
+    activation = property(lambda self: self._activation, doc="Shape of an input element.")
+    accumulator = property(lambda self: self._accumulator, doc="Shape of an output element.")
+    bipolar_activation = property(lambda self: self._bipolar, doc="Whether input bits stand for −1 and +1.")
+    memory = property(lambda self: self._memory, doc="Where the weights are, as asked for.")
+    buffer = property(lambda self: self._buffer, doc="Where the input buffer is: ``auto`` decided, ``none`` if NF = 1.")
+    neuron_fold = property(lambda self: self._outputs // self._pe, doc="NF = N / PE.")
+    synapse_fold = property(lambda self: self._inputs // self._simd, doc="SF = K / SIMD.")
+    interval = property(lambda self: self.neuron_fold * self.synapse_fold, doc="Cycles per vector: SF·NF.")
+    latency = property(lambda self: self.synapse_fold - 1 + self.depth, doc="Cycles from first beat in to first out.")
+
+    @property
+    def depth(self) -> int:
+        """Cycles from the transfer of the first vector's last input beat to that of the first output beat."""
+        return dot.stages(self._simd, self._code) + (2 if self.neuron_fold == 1 else 3)
+
+    def roms(self) -> dict[str, Rom]:
+        """The ROMs by instance path: ``weights``, and ``start`` (bias and code corrections) unless it is all zero."""
+        roms = {"weights": self._weight_rom}
+        if self._start_rom is not None:
+            roms["start"] = self._start_rom
+        return roms
+
+    def model(self, x: np.ndarray) -> np.ndarray:
+        """y = W·x + bias for ``x`` (vectors, K), bipolar elements as −1 and +1."""
+        x = integer_array("x", np.asarray(x), 2)
+        lo, hi = self._acts.bounds
+        if x.shape[1] != self._inputs:
+            raise ValueError(f"x must have {self._inputs} elements per vector, not {x.shape[1]}")
+        if x.min() < lo or x.max() > hi or (self._bipolar and not np.all(np.abs(x) == 1)):
+            raise ValueError(f"x must lie within {lo} … {hi}, not {x.min()} … {x.max()}")
+        return x @ self._weights.T + (0 if self._bias is None else self._bias)
+
+    def features(self) -> dict[str, float]:
+        """Bits of products, adders, accumulators, registers, ROMs and buffer; see :mod:`bitloom.hw.dot`.
+
+        Products and adders of constant weights (``interval`` 1) are counted apart: most of them fold away.
+        """
+        count: dict[str, float] = {"accumulator_bits": sum(shape.width for shape in self._lane_shapes())}
+        for lane in range(self._pe):
+            for name, value in self._dot(lane).features().items():
+                name = f"constant_{name}" if self.interval == 1 and name != "register_bits" else name
+                count[name] = count.get(name, 0) + value
+        parts = list(self.roms().values())
+        if self.neuron_fold == 1:
+            count["register_bits"] += self._simd * self._activation.width
+        else:
+            parts.append(self._input_buffer())
+        count["control"] = self.synapse_fold.bit_length() + self.interval.bit_length() + 2 * self.depth
+        for part in parts:
+            for name, value in part.features().items():
+                count[name] = count.get(name, 0) + value
+        return count
+
+    def _sum_bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """The least and greatest output of each neuron."""
+        lo, hi = self._acts.bounds
+        bias = 0 if self._bias is None else self._bias
+        low = np.minimum(self._weights * lo, self._weights * hi).sum(1) + bias
+        high = np.maximum(self._weights * lo, self._weights * hi).sum(1) + bias
+        return low, high
+
+    def _check_accumulator(self, accumulator: Shape) -> Shape:
+        lo, hi = bounds(integer_shape("accumulator", accumulator))
+        low, high = (int(f(v)) for f, v in zip((np.min, np.max), self._sum_bounds()))
+        if low < lo or high > hi:
+            raise ValueError(
+                f"accumulator must hold the sums {low} … {high} of these weights, not {accumulator!r} "
+                f"(use {shape_of_range(low, high)!r})"
+            )
+        return accumulator
+
+    def _lane_shapes(self) -> list[Shape]:
+        """The narrowest shape of each output lane."""
+        low, high = (bound.reshape(-1, self._pe) for bound in self._sum_bounds())
+        return [shape_of_range(low[:, lane].min(), high[:, lane].max()) for lane in range(self._pe)]
+
+    def _choose_buffer(self, buffer: str) -> str:
+        one_of("buffer", buffer, ("auto", "block", "registers", "distributed"))
+        if self.neuron_fold == 1:
+            return "none"
+        if buffer != "auto":
+            return buffer
+        beat = self._simd * self._activation.width
+        return "registers" if 2 * self.synapse_fold * beat <= 96 * -(-beat // 16) else "block"
+
+    def _input_buffer(self) -> InputBuffer:
+        beat = self._simd * self._activation.width
+        return InputBuffer(beat, self.synapse_fold, self.neuron_fold, self._buffer)
+
+    def _lane_weights(self, lane: int) -> np.ndarray:
+        """The weights that lane meets, (SF·NF, SIMD) in the order of steps."""
+        return self._weights[lane :: self._pe].reshape(-1, self._simd)
+
+    def _dot(self, lane: int) -> dot.DotProduct:
+        return dot.DotProduct(self._lane_weights(lane), self._code, self._activation.width)
+
+    def _make_weight_rom(self) -> Rom:
+        """One word per step: lane 0 lowest, in a lane element 0 lowest."""
+        lanes = [self._code.encode(self._lane_weights(lane)) for lane in range(self._pe)]
+        stored = np.concatenate(lanes, axis=1)
+        return Rom([_pack(word, self._code.bits) for word in stored], stored.shape[1] * self._code.bits, self._memory)
+
+    def _make_start_rom(self) -> tuple[Rom | None, int]:
+        """Where each neuron's sum starts, one word per neuron fold (one in all if they are equal); and their width."""
+        start = self._acts.start(self._weights, self._code) + (0 if self._bias is None else self._bias)
+        if not start.any():
+            return None, 0
+        accumulator = max(shape.width for shape in self._lane_shapes())
+        width = min(accumulator, shape_of_range(min(-1, start.min()), start.max()).width)
+        words = [_pack(word, width) for word in start.reshape(-1, self._pe)]
+        if len(set(words)) == 1:
+            words = words[:1]
+        memory = "distributed" if self._memory == "distributed" else "auto"
+        return Rom(words, width * self._pe, memory), width
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        enable = Signal()
+        m.d.comb += enable.eq(~self.o.valid | self.o.ready)
+        step_ready, last_step, x = self._front(m, enable)
+
+        m.submodules.weights = weights = self._weight_rom
+        m.d.comb += weights.en.eq(enable)
+        if self.interval > 1:
+            with m.If(enable & step_ready):
+                m.d.sync += weights.addr.eq(advance(weights.addr, self.interval))
+
+        valid, last = self._flags(m, enable, step_ready, last_step)
+        start = self._starts(m, enable, valid[-2] & last[-2])
+        flip = (1 << (self._activation.width - 1)) if self._acts.flip else 0
+        codes = Cat(*(x.word_select(k, self._activation.width) ^ flip for k in range(self._simd)))
+        fresh = Signal(init=1)
+        with m.If(enable):
+            m.d.sync += self.o.valid.eq(valid[-1] & last[-1])
+            with m.If(valid[-1]):
+                m.d.sync += fresh.eq(last[-1])
+        for lane, shape in enumerate(self._lane_shapes()):
+            m.submodules[f"dot_{lane}"] = unit = self._dot(lane)
+            m.d.comb += [
+                unit.en.eq(enable),
+                unit.x.eq(codes),
+                unit.w.eq(weights.data.word_select(lane, self._simd * self._code.bits)),
+            ]
+            total = self._accumulate(m, enable & valid[-1], fresh, start, lane, unit.o, shape.width)
+            m.d.comb += self.o.p[lane].eq(total.as_signed() if shape.signed else total)
+        return m
+
+    def _front(self, m: Module, enable: Signal) -> tuple[Value, Value, Value]:
+        """Input side: whether a step is ready, whether it is a neuron's last, and its activations one cycle later."""
+        if self.neuron_fold > 1:
+            m.submodules.buffer = buffer = self._input_buffer()
+            m.d.comb += [
+                buffer.i.valid.eq(self.i.valid),
+                buffer.i.payload.eq(self.i.p.as_value()),
+                self.i.ready.eq(buffer.i.ready),
+                buffer.en.eq(enable),
+            ]
+            return buffer.ready, buffer.last, buffer.data
+        s = Signal(range(max(2, self.synapse_fold)))
+        x = Signal(self._simd * self._activation.width)
+        m.d.comb += self.i.ready.eq(enable)
+        with m.If(enable):
+            m.d.sync += x.eq(self.i.p.as_value())
+            with m.If(self.i.valid):
+                m.d.sync += s.eq(advance(s, self.synapse_fold))
+        return self.i.valid, s == self.synapse_fold - 1, x
+
+    def _flags(self, m: Module, enable: Signal, valid: Value, last: Value) -> tuple[list[Value], list[Value]]:
+        """``valid`` and ``last`` of the step in each pipeline stage, issue to accumulation."""
+        valids, lasts = [valid], [last]
+        for stage in range(1, dot.stages(self._simd, self._code) + 2):
+            valids.append(Signal(name=f"valid_{stage}"))
+            lasts.append(Signal(name=f"last_{stage}"))
+            with m.If(enable):
+                m.d.sync += [valids[-1].eq(valids[-2]), lasts[-1].eq(lasts[-2])]
+        return valids, lasts
+
+    def _starts(self, m: Module, enable: Signal, leaves: Value) -> Value | None:
+        """The start word of the step in the last stage; ``leaves``: a neuron's last step is in the stage before."""
+        if self._start_rom is None:
+            return None
+        m.submodules.start = rom = self._start_rom
+        m.d.comb += rom.en.eq(enable)
+        if rom.depth > 1:
+            with m.If(enable & leaves):
+                m.d.sync += rom.addr.eq(advance(rom.addr, rom.depth))
+        return rom.data
+
+    def _accumulate(
+        self, m: Module, en: Value, fresh: Signal, start: Value | None, lane: int, total: Value, width: int
+    ) -> Signal:
+        """The accumulator of one lane, modulo 2^width: exact, because the finished sum fits."""
+        accumulator = Signal(width, name=f"accumulator_{lane}")
+        first = Signal(width, name=f"start_{lane}")
+        base = first
+        if start is not None:
+            m.d.comb += first.eq(start.word_select(lane, self._start_width).as_signed())
+        if self.synapse_fold > 1:
+            base = Mux(fresh, first, accumulator)
+        low = self._acts.scale.bit_length() - 1
+        with m.If(en):
+            m.d.sync += accumulator.eq(Cat(base[:low], base[low:] + total))
+        return accumulator
+
+
+def _pack(values: np.ndarray, width: int) -> int:
+    """The integers in one word, the first lowest, each modulo 2^width."""
+    return sum((int(value) & ((1 << width) - 1)) << (k * width) for k, value in enumerate(values))
