@@ -1,0 +1,106 @@
+"""The directions in which the parts may import each other, and what stays out of a plain installation."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PARTS = {
+    "quant": {"quant"},
+    "hw": {"hw"},
+    "codegen": {"codegen", "quant", "hw"},
+    "boards": {"boards", "codegen", "quant", "hw"},
+    "sim": {"sim", "boards", "codegen", "quant", "hw"},
+    "sweep": {"sweep", "sim", "boards", "codegen", "quant", "hw"},
+    "cli": {"cli", "sweep", "sim", "boards", "codegen", "quant", "hw"},
+}
+"""Which parts each part may import."""
+
+TRAINING = {"torch", "brevitas", "sklearn", "onnx", "qonnx", "onnxruntime"}
+FORBIDDEN = {
+    "quant": {"amaranth", "cocotb", "serial"},
+    "hw": {"cocotb", "serial", "pydantic", "click", "ortools", "pyosys"},
+    "codegen": {"cocotb", "serial", "click"},
+    "boards": {"cocotb", "click"},
+}
+"""Packages that have no business in a part, beside those of training."""
+
+FILES = sorted(path for part in PARTS for path in (ROOT / part).rglob("*.py"))
+
+
+def imports(source: str, module: tuple[str, ...]) -> Iterator[tuple[int, str]]:
+    """(line, dotted name) of everything that ``source``, the text of ``module`` in its package, imports."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name
+        elif isinstance(node, ast.ImportFrom):
+            base = list(module[: len(module) - node.level]) if node.level else []
+            stem = ".".join([*base, *([node.module] if node.module else [])])
+            for alias in node.names:
+                yield node.lineno, f"{stem}.{alias.name}"
+
+
+def violations(source: str, module: tuple[str, ...]) -> list[str]:
+    """What ``module`` (``("bitloom", "hw", "rom", …)``) imports and may not, one line each."""
+    part = module[1]
+    trains = module[1:3] == ("quant", "train") or module[1:3] == ("quant", "qonnx")
+    found = []
+    for line, name in imports(source, module):
+        first, *rest = name.split(".")
+        if first in PARTS:
+            found.append(f"line {line}: bare import of {name}; say bitloom.{name}")
+        elif first == "bitloom" and rest and rest[0] in PARTS and rest[0] not in PARTS[part]:
+            found.append(f"line {line}: {part} must not import {name}")
+        elif first in FORBIDDEN.get(part, set()) or (first in TRAINING and not trains):
+            found.append(f"line {line}: {part} must not import {first}")
+    return found
+
+
+def module_of(path: Path) -> tuple[str, ...]:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ("bitloom", *parts)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_point_one_way(path: Path) -> None:
+    assert violations(path.read_text(encoding="utf-8"), module_of(path)) == []
+
+
+@pytest.mark.parametrize(("module", "source", "found"), [
+    (("bitloom", "hw", "rom"), "from bitloom.quant import Graph", "hw must not import bitloom.quant"),
+    (("bitloom", "hw", "rom"), "from ..codegen import cost", "hw must not import bitloom.codegen.cost"),
+    (("bitloom", "hw", "__init__"), "from .. import sim", "hw must not import bitloom.sim"),
+    (("bitloom", "codegen", "plan"), "def f():\n import bitloom.boards.flow", "codegen must not import bitloom.boards"),
+    (("bitloom", "boards", "top"), "from hw import MatVec", "bare import of hw.MatVec"),
+    (("bitloom", "boards", "top"), "import sim.bench", "bare import of sim.bench"),
+    (("bitloom", "cli", "main"), "import torch.nn", "cli must not import torch"),
+    (("bitloom", "quant", "graph"), "from sklearn import datasets", "quant must not import sklearn"),
+    (("bitloom", "quant", "graph"), "from amaranth.hdl import Shape", "quant must not import amaranth"),
+])
+def test_what_is_forbidden_is_found(module: tuple[str, ...], source: str, found: str) -> None:
+    assert found in violations(source, module)[0]
+
+
+def test_what_is_allowed_is_not_found() -> None:
+    assert violations("import torch\nfrom ..graph import Graph", ("bitloom", "quant", "train", "loop")) == []
+    assert violations("from bitloom.hw import Rom\nfrom . import cost", ("bitloom", "codegen", "plan")) == []
+
+
+def test_the_subpackages_are_the_folders() -> None:
+    for part in PARTS:
+        if (ROOT / part).is_dir():
+            assert (ROOT / "src" / "bitloom" / part).resolve() == ROOT / part
+
+
+def test_nothing_but_training_needs_torch() -> None:
+    program = "import sys, bitloom.codegen, bitloom.boards, bitloom.hw, bitloom.quant, bitloom.cli.main\n" \
+              f"print(*sorted({TRAINING!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert (done.stdout.strip(), done.returncode) == ("", 0), done.stderr
