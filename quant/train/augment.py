@@ -6,19 +6,22 @@ import torch
 
 
 def augment(
-    x: torch.Tensor, image: tuple[int, int], top: int, shift: int, noise: int, generator: torch.Generator
+    x: torch.Tensor, image: tuple[int, int], top: int, moved: float, noise: int, generator: torch.Generator
 ) -> torch.Tensor:
-    """Each image moved by −shift … shift pixels either way (zeros come in), each pixel changed by −noise … noise.
+    """About the fraction ``moved`` of the images shifted by one pixel (zeros come in), each pixel ± up to ``noise``.
+
+    A moved image goes by −1, 0 or 1 pixel down and across, each with equal chance.
 
     :param x: float32 integers 0 … ``top`` of shape (samples, rows × columns); the same is returned.
     """
     rows, columns = image
     y = x.reshape(-1, rows, columns)
-    if shift:
-        padded = torch.nn.functional.pad(y, (shift,) * 4)
-        moves = torch.randint(0, 2 * shift + 1, (2, len(y)), generator=generator)
-        row = moves[0][:, None, None] + torch.arange(rows)[None, :, None]
-        column = moves[1][:, None, None] + torch.arange(columns)[None, None, :]
+    if moved:
+        padded = torch.nn.functional.pad(y, (1, 1, 1, 1))
+        chosen = torch.rand(len(y), generator=generator) < moved
+        down, across = torch.where(chosen, torch.randint(0, 3, (2, len(y)), generator=generator), 1)
+        row = down[:, None, None] + torch.arange(rows)[:, None]
+        column = across[:, None, None] + torch.arange(columns)
         y = padded[torch.arange(len(y))[:, None, None], row, column]
     if noise:
         y = y + torch.randint(-noise, noise + 1, y.shape, generator=generator)

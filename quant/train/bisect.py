@@ -18,7 +18,8 @@ def find_thresholds(name: str, f: Levels, lo: np.ndarray, hi: np.ndarray, levels
     :param lo, hi: int64 (channels,), the inclusive range of each channel's argument.
     :returns: int64 (channels, levels), rows ascending; ``hi + 1`` where a level is never reached, ``lo`` where the
         function is never below it.
-    :raises WorkError: ``f`` does not do at T and T − 1 what the thresholds say, so it is not monotone.
+    :raises WorkError: ``f`` does not do what the thresholds T say at T, at T − 1 or at an end of the range: it is
+        not monotone.
     """
     wanted = np.arange(1, levels + 1)[:, None]
     below = np.broadcast_to(lo - 1, (levels, len(lo))).copy()
@@ -29,10 +30,11 @@ def find_thresholds(name: str, f: Levels, lo: np.ndarray, hi: np.ndarray, levels
         reached = f(np.clip(middle, lo, hi)) >= wanted
         above = np.where(open_ & reached, middle, above)
         below = np.where(open_ & ~reached, middle, below)
-    at, before = f(np.clip(above, lo, hi)), f(np.clip(above - 1, lo, hi))
-    wrong = ((above <= hi) & (at < wanted)) | ((above > lo) & (before >= wanted))
-    wrong |= ((above > hi) & (at >= wanted)) | ((above <= lo) & (before < wanted))
-    if np.any(wrong):
+    for point in (above, above - 1, lo, hi):
+        x = np.broadcast_to(np.clip(point, lo, hi), above.shape)
+        wrong = (f(x) >= wanted) != (x >= above)
+        if not np.any(wrong):
+            continue
         channel = int(np.argwhere(wrong)[0][1])
         raise WorkError(f"{name}: an activation must be monotone to become thresholds, and channel {channel} is not")
     return above.T.copy()

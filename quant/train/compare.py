@@ -11,7 +11,8 @@ from brevitas.quant_tensor import IntQuantTensor
 
 from ..graph import Graph
 from ..interpret import trace
-from .export import row_signs, scale_of
+from .export import row_signs
+from .integers import integers_of
 from .network import Network
 from .spec import NetworkSpec
 
@@ -31,9 +32,9 @@ class Comparison(NamedTuple):
 def compare(module: Network, spec: NetworkSpec, graph: Graph, samples: np.ndarray) -> list[Comparison]:
     """Run ``module`` in eval mode and ``graph`` on the same raw ``samples`` and compare every quantizer's integers.
 
-    The module's integers are its own (``QuantTensor.int()`` of activations, weights and bias, scores over their scale),
-    taken while it runs; its class is torch's argmax of its scores. Weight rows that export negated count as equal to
-    their negation and to nothing else. The last row is the class decision.
+    The module's integers are its own (value over scale of activations, weights, bias and scores), taken while it runs;
+    its class is torch's argmax of its scores. A weight row whose batch norm falls must be negated in the graph. The
+    last row is the class decision.
     """
     seen, remove = _record(module.eval())
     try:
@@ -42,7 +43,7 @@ def compare(module: Network, spec: NetworkSpec, graph: Graph, samples: np.ndarra
     finally:
         remove()
     values = trace(graph, samples)
-    rows = [_samples("quant", seen["quant"].int().numpy(), values["quant"])]
+    rows = [_samples("quant", integers_of("quant", seen["quant"]), values["quant"])]
     for i in range(1, module.depth + 1):
         rows += _layer(module, i, graph, values, seen)
     return [*rows, _samples("argmax", classes.numpy()[:, None], values["argmax"])]
@@ -51,18 +52,17 @@ def compare(module: Network, spec: NetworkSpec, graph: Graph, samples: np.ndarra
 def _layer(module: Network, i: int, graph: Graph, values: dict[str, np.ndarray], seen: dict) -> list[Comparison]:
     name = f"fc{i}"
     layer, node = module.get_submodule(name), graph[name]
-    weights = layer.quant_weight().int().detach().numpy().astype(np.int64)
+    weights = integers_of(f"{name}.weight", layer.quant_weight())
     if i < module.depth:
         weights = weights * row_signs(module.get_submodule(f"bn{i}").weight)[:, None]
         rows = [_constants(f"{name}.weight_quant", name, weights, node.weights)]
-        return [*rows, _samples(f"act{i}", seen[f"act{i}"].int().numpy(), values[f"act{i}"])]
+        return [*rows, _samples(f"act{i}", integers_of(f"act{i}", seen[f"act{i}"]), values[f"act{i}"])]
     given = seen[f"act{i - 1}" if i > 1 else "quant"]
-    bias = layer.bias_quant(layer.bias, given, layer.quant_weight()).int().detach().numpy()
-    scores = seen[name].value.numpy().astype(np.float64) / scale_of(name, seen[name])
+    bias = integers_of(f"{name}.bias", layer.bias_quant(layer.bias, given, layer.quant_weight()))
     return [
         _constants(f"{name}.weight_quant", name, weights, node.weights),
         _constants(f"{name}.bias_quant", name, bias, node.bias),
-        _samples(name, scores, values[name]),
+        _samples(name, integers_of(name, seen[name]), values[name]),
     ]
 
 

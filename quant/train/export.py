@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +18,7 @@ from ..interpret import run
 from ..verifier import verify
 from .bisect import find_thresholds
 from .data import load, source
+from .integers import integers_of, scale_of
 from .network import Network
 from .spec import NetworkSpec
 
@@ -32,10 +33,14 @@ def export(module: Network, spec: NetworkSpec) -> Graph:
     Batch norm and activation become thresholds by bisection on torch's own float32 evaluation of them; a channel with a
     negative batch-norm gain is a falling function, and its weights are negated.
 
-    :raises RequestError: a scale is not a power of two, or sums could leave what float32 holds exactly.
+    :raises RequestError: a parameter is not finite, a scale is not a power of two, or sums could leave what
+        float32 holds exactly.
     """
     data, info = load(spec.dataset), source(spec.dataset)
     module = module.eval()
+    for name, values in module.state_dict().items():
+        if not torch.all(torch.isfinite(values)):
+            raise RequestError(f"{name}: parameters must be finite, and NaN or infinite values occur; train again")
     with torch.no_grad():
         nodes: list[Node] = [Input("input", (), Tensor((info.features,), info.input_format, (1.0,)))]
         nodes.append(_input_threshold(module, info.input_format, info.features))
@@ -54,15 +59,6 @@ def export(module: Network, spec: NetworkSpec) -> Graph:
 def row_signs(gain: torch.Tensor) -> np.ndarray:
     """−1 for each channel whose batch norm falls (its weights are negated in the graph), +1 for the others."""
     return np.where(gain.detach().numpy() < 0, -1, 1)
-
-
-def scale_of(name: str, tensor: IntQuantTensor) -> float:
-    """The one scale of a quantized tensor, which must be a power of two that float32 sums cannot wear out."""
-    scale = tensor.scale.reshape(-1)
-    if scale.numel() != 1 or math.frexp(float(scale[0]))[0] != 0.5 or not 2.0**-40 <= float(scale[0]) <= 2.0**40:
-        raise RequestError(f"{name}: its scale must be one power of two from 2^-40 to 2^40, not "
-                           f"{', '.join(f'{float(s):g}' for s in scale[:3])}; use fixed-point quantizers")
-    return float(scale[0])
 
 
 def _input_threshold(module: Network, given: Format, features: int) -> Threshold:
@@ -85,14 +81,16 @@ def _hidden(module: Network, i: int, x: Node) -> tuple[MatMul, Threshold]:
         real = torch.tensor(sums * signs, dtype=torch.float32) * scale
         normal = norm(real)
         if not torch.all(torch.isfinite(normal)):
-            raise RequestError(f"bn{i}: batch norm must give finite numbers; its variance must not be negative")
+            raise RequestError(f"bn{i}: batch norm must give finite numbers for every sum, and does not; "
+                               "its variance must not be negative")
         return act(normal)
 
     return matmul, _threshold(f"act{i}", f"fc{i}", activate, act, (len(weights),), lo, hi)
 
 
 def _threshold(
-    name: str, reads: str, f, quantizer: nn.Module, shape: tuple[int, ...], lo: np.ndarray, hi: np.ndarray
+    name: str, reads: str, f: Callable[[np.ndarray], IntQuantTensor], quantizer: nn.Module, shape: tuple[int, ...],
+    lo: np.ndarray, hi: np.ndarray,
 ) -> Threshold:
     """The threshold node of an activation ``f`` from integers (n, channels) to a quantized tensor of that shape."""
     sample = f(np.broadcast_to(lo, (1, len(lo))))
@@ -105,7 +103,7 @@ def _threshold(
         step, levels = 1, form.hi - y_min
 
     def level(x: np.ndarray) -> np.ndarray:
-        return (f(x).int().numpy().astype(np.int64) - y_min) // step
+        return (integers_of(name, f(x)) - y_min) // step
 
     rows = find_thresholds(name, level, lo, hi, levels)
     return Threshold(name, (reads,), Tensor(shape, form, (scale_of(name, sample),)), rows, y_min, step)
@@ -115,7 +113,7 @@ def _scores(module: Network, x: Node) -> MatMul:
     name = f"fc{module.depth}"
     layer = module.get_submodule(name)
     weights, form, scale = _weights(name, layer, x)
-    bias = layer.bias_quant(layer.bias, _operand(x), layer.quant_weight()).int().numpy().astype(np.int64)
+    bias = integers_of(f"{name}.bias", layer.bias_quant(layer.bias, _operand(x), layer.quant_weight()))
     lo, hi = _sums(name, weights, x, bias)
     return MatMul(name, (x.name,), _range_tensor(lo, hi, scale), weights, form, bias)
 
@@ -134,7 +132,7 @@ def _weights(name: str, layer: nn.Module, x: Node) -> tuple[np.ndarray, Format, 
     weight = layer.quant_weight()
     bits = int(weight.bit_width)
     form = BIPOLAR if bits == 1 else Format(bits, signed=True)
-    return weight.int().numpy().astype(np.int64), form, scale_of(f"{name}.weight", weight) * x.output.scale[0]
+    return integers_of(f"{name}.weight", weight), form, scale_of(f"{name}.weight", weight) * x.output.scale[0]
 
 
 def _sums(name: str, weights: np.ndarray, x: Node, bias: np.ndarray | int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -84,7 +84,7 @@ def _epochs(module: Network, spec: NetworkSpec, info: Source, data: Dataset) -> 
         order = torch.randperm(len(x), generator=generator)
         for i in range(max(1, len(x) // recipe.batch)):
             rows = order[i * recipe.batch : (i + 1) * recipe.batch]
-            scores = module(augment(x[rows], info.image, info.top, recipe.shift, recipe.noise, generator))
+            scores = module(augment(x[rows], info.image, info.top, recipe.moved, recipe.noise, generator))
             loss = criterion(scores, y[rows])
             if not torch.isfinite(loss):
                 raise WorkError(f"{spec.name}: training diverged (the loss became {loss.item()}); "

@@ -68,14 +68,18 @@ class OutputSpec(_Section):
 
 
 class TrainingSpec(_Section):
-    """The recipe: Adam under a cosine schedule, on images moved by up to ``shift`` pixels with noise of ±``noise``."""
+    """The recipe: AdamW under a cosine schedule.
+
+    ``moved`` is the fraction of images shifted by a pixel each time they are seen, ``noise`` the greatest change of a
+    raw pixel.
+    """
 
     epochs: Annotated[int, Field(strict=True, ge=1, le=10000)]
     batch: Annotated[int, Field(strict=True, ge=2, le=65536)] = 64
     learning_rate: Annotated[Real, Field(gt=0, le=1)] = 0.01
     weight_decay: Annotated[Real, Field(ge=0, le=1)] = 0.0
     label_smoothing: Annotated[Real, Field(ge=0, lt=1)] = 0.0
-    shift: Annotated[int, Field(strict=True, ge=0, le=2)] = 0
+    moved: Annotated[Real, Field(ge=0, le=1)] = 0.0
     noise: Annotated[int, Field(strict=True, ge=0, le=8)] = 0
 
 
@@ -109,7 +113,7 @@ def parse_spec(values: object, source: str = "network") -> NetworkSpec:
     try:
         return NetworkSpec.model_validate(values)
     except ValidationError as error:
-        problems = error.errors(include_url=False)
+        problems = sorted(error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise RequestError(f"{source}: {_problem(problems[0])}{more}") from None
 
