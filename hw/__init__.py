@@ -1,10 +1,12 @@
 """Amaranth templates: one per file, streams in and out, with a NumPy model, closed-form timing and features."""
 
+from .argmax import ArgMax
 from .fifo import StreamFIFO
 from .matvec import MatVec
 from .register_slice import RegisterSlice
 from .rom import Rom
 from .stream import vector
+from .threshold import Threshold
 from .width_converter import WidthConverter
 
-__all__ = ["MatVec", "RegisterSlice", "Rom", "StreamFIFO", "WidthConverter", "vector"]
+__all__ = ["ArgMax", "MatVec", "RegisterSlice", "Rom", "StreamFIFO", "Threshold", "WidthConverter", "vector"]

@@ -144,7 +144,7 @@ class DotProduct(wiring.Component):
 
     def _node(self, m: Module, name: str, value: Value, width: int, level: int) -> Value:
         """``value`` as a signal of ``width`` bits, behind a register where the level ends a stage."""
-        node = Signal(max(0, width), name=name)
+        node = Signal(max(0, width), name=name, reset_less=True)
         if level % LEVELS_PER_STAGE == 0:
             with m.If(self.en):
                 m.d.sync += node.eq(value)

@@ -34,7 +34,7 @@ class InputBuffer(wiring.Component):
     ready, last : Out(1)
         The next step's beat is there; it is the last of its fold.
     data : Out(width)
-        The beat of the step taken in the cycle before; holds while ``en`` is low.
+        The beat of the step taken in the last cycle with ``en`` high.
     """
 
     def __init__(self, width: int, synapse_fold: int, neuron_fold: int, kind: str):
@@ -74,7 +74,7 @@ class InputBuffer(wiring.Component):
         m.submodules.beats = storage = memory.Memory(
             shape=self._width, depth=beats, init=[], attrs={"ram_style": _STYLE[self._kind]}
         )
-        write, read = storage.write_port(), storage.read_port()
+        write, read = storage.write_port(), storage.read_port(domain="comb")
         s, write_s = (Signal(range(max(2, self._synapse_fold)), name=name) for name in ("s", "write_s"))
         n = Signal(range(self._neuron_fold))
         half, write_half = Signal(), Signal()
@@ -87,13 +87,18 @@ class InputBuffer(wiring.Component):
             write.en.eq(self.i.valid & self.i.ready),
             write.data.eq(self.i.payload),
             write.addr.eq(Cat(write_half, write_s)),
-            read.en.eq(self.en),
             read.addr.eq(Cat(half, s)),
-            self.data.eq(read.data),
             self.ready.eq((n != 0) | (ahead != 0)),
             self.last.eq(s == self._synapse_fold - 1),
             step.eq(self.en & self.ready),
         ]
+        # A step never reads the beat that is being written. Saying so spares the collision logic that synthesis would
+        # otherwise put around a block memory, into which this register moves.
+        data = Signal(self._width, reset_less=True)
+        m.d.comb += self.data.eq(data)
+        with m.If(self.en & ~(write.en & (write.addr == read.addr))):
+            m.d.sync += data.eq(read.data)
+
         with m.If(write.en):
             m.d.sync += write_s.eq(advance(write_s, self._synapse_fold))
             with m.If(write_s == self._synapse_fold - 1):

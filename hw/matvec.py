@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from . import dot
 from .counters import advance
 from .input_buffer import InputBuffer
-from .parameters import bounds, divisor, integer_array, integer_shape, one_of, shape_of_range
+from .parameters import bounds, divisor, integer_array, integer_shape, one_of, pack, shape_of_range
 from .rom import Rom
 from .stream import vector
 from .weights import ActivationCode, WeightCode
@@ -193,7 +193,7 @@ class MatVec(wiring.Component):
         """One word per step: lane 0 lowest, in a lane element 0 lowest."""
         lanes = [self._code.encode(self._lane_weights(lane)) for lane in range(self._pe)]
         stored = np.concatenate(lanes, axis=1)
-        return Rom([_pack(word, self._code.bits) for word in stored], stored.shape[1] * self._code.bits, self._memory)
+        return Rom([pack(word, self._code.bits) for word in stored], stored.shape[1] * self._code.bits, self._memory)
 
     def _make_start_rom(self) -> tuple[Rom | None, int]:
         """Where each neuron's sum starts, one word per neuron fold (one in all if they are equal); and their width."""
@@ -202,7 +202,7 @@ class MatVec(wiring.Component):
             return None, 0
         accumulator = max(shape.width for shape in self._lane_shapes())
         width = min(accumulator, shape_of_range(min(-1, start.min()), start.max()).width)
-        words = [_pack(word, width) for word in start.reshape(-1, self._pe)]
+        words = [pack(word, width) for word in start.reshape(-1, self._pe)]
         if len(set(words)) == 1:
             words = words[:1]
         memory = "distributed" if self._memory == "distributed" else "auto"
@@ -252,7 +252,7 @@ class MatVec(wiring.Component):
             ]
             return buffer.ready, buffer.last, buffer.data
         s = Signal(range(max(2, self.synapse_fold)))
-        x = Signal(self._simd * self._activation.width)
+        x = Signal(self._simd * self._activation.width, reset_less=True)
         m.d.comb += self.i.ready.eq(enable)
         with m.If(enable):
             m.d.sync += x.eq(self.i.p.as_value())
@@ -265,7 +265,7 @@ class MatVec(wiring.Component):
         valids, lasts = [valid], [last]
         for stage in range(1, dot.stages(self._simd, self._code) + 2):
             valids.append(Signal(name=f"valid_{stage}"))
-            lasts.append(Signal(name=f"last_{stage}"))
+            lasts.append(Signal(name=f"last_{stage}", reset_less=True))
             with m.If(enable):
                 m.d.sync += [valids[-1].eq(valids[-2]), lasts[-1].eq(lasts[-2])]
         return valids, lasts
@@ -285,7 +285,7 @@ class MatVec(wiring.Component):
         self, m: Module, en: Value, fresh: Signal, start: Value | None, lane: int, total: Value, width: int
     ) -> Signal:
         """The accumulator of one lane, modulo 2^width: exact, because the finished sum fits."""
-        accumulator = Signal(width, name=f"accumulator_{lane}")
+        accumulator = Signal(width, name=f"accumulator_{lane}", reset_less=True)
         first = Signal(width, name=f"start_{lane}")
         base = first
         if start is not None:
@@ -296,8 +296,3 @@ class MatVec(wiring.Component):
         with m.If(en):
             m.d.sync += accumulator.eq(Cat(base[:low], base[low:] + total))
         return accumulator
-
-
-def _pack(values: np.ndarray, width: int) -> int:
-    """The integers in one word, the first lowest, each modulo 2^width."""
-    return sum((int(value) & ((1 << width) - 1)) << (k * width) for k, value in enumerate(values))

@@ -1,6 +1,6 @@
-"""Checks of template parameters, so that every message names the parameter, the rule, the value and the way out."""
+"""Checks and shapes of template parameters: every message names the parameter, the rule, the value and the way out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from amaranth.hdl import Shape, signed, unsigned
@@ -68,3 +68,8 @@ def shape_of_range(lo: int, hi: int) -> Shape:
     if lo >= 0:
         return unsigned(max(1, hi.bit_length()))
     return signed(1 + max((-lo - 1).bit_length(), hi.bit_length() if hi > 0 else 0))
+
+
+def pack(values: Iterable[int], width: int) -> int:
+    """The integers in one word, the first lowest, each modulo 2^width."""
+    return sum((int(value) & ((1 << width) - 1)) << (k * width) for k, value in enumerate(values))

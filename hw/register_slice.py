@@ -42,8 +42,8 @@ class RegisterSlice(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        payload = Signal(self._width)
-        skid = Signal(self._width)
+        payload = Signal(self._width, reset_less=True)
+        skid = Signal(self._width, reset_less=True)
         skid_valid = Signal()
         valid = Signal()
         incoming = Value.cast(self.i.p)

@@ -76,7 +76,7 @@ class WidthConverter(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         wide = max(self._lanes_in, self._lanes_out) * self._shape.width
-        shift = Signal(wide)
+        shift = Signal(wide, reset_less=True)
         count = Signal(range(self.ratio + 1))
         incoming = Value.cast(self.i.p)
         # Both ways the output is the low end of the register; beats enter at the high end and move down.
