@@ -9,6 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,12 +22,13 @@ class ArchiveError(ValueError):
 
 def write_archive(path: str | Path, header: Mapping[str, object], arrays: Mapping[str, np.ndarray]) -> None:
     """Write ``arrays`` and ``header`` to ``path``, compressed, the same bytes for the same contents."""
+    members: dict[str, Any] = {HEADER: np.array(json.dumps(header)), **arrays}
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         with partial.open("xb") as file:
-            np.savez_compressed(file, **{HEADER: np.array(json.dumps(header)), **arrays})
+            np.savez_compressed(file, **members)
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)

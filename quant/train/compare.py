@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias, cast
 
 import numpy as np
 import torch
 from brevitas.quant_tensor import IntQuantTensor
 
-from ..graph import Graph
+from ..graph import Graph, MatMul
 from ..interpret import trace
 from .export import row_signs
 from .integers import integers_of
 from .network import Network
 from .spec import NetworkSpec
+
+Values: TypeAlias = dict[str, np.ndarray]
+Seen: TypeAlias = dict[str, IntQuantTensor]
 
 
 class Comparison(NamedTuple):
@@ -49,19 +52,19 @@ def compare(module: Network, spec: NetworkSpec, graph: Graph, samples: np.ndarra
     return [*rows, _samples("argmax", classes.numpy()[:, None], values["argmax"])]
 
 
-def _layer(module: Network, i: int, graph: Graph, values: dict[str, np.ndarray], seen: dict) -> list[Comparison]:
+def _layer(module: Network, i: int, graph: Graph, values: Values, seen: Seen) -> list[Comparison]:
     name = f"fc{i}"
-    layer, node = module.get_submodule(name), graph[name]
+    layer, node = module.linear(i), cast(MatMul, graph[name])
     weights = integers_of(f"{name}.weight", layer.quant_weight())
     if i < module.depth:
-        weights = weights * row_signs(module.get_submodule(f"bn{i}").weight)[:, None]
+        weights = weights * row_signs(module.norm(i).weight)[:, None]
         rows = [_constants(f"{name}.weight_quant", name, weights, node.weights)]
         return [*rows, _samples(f"act{i}", integers_of(f"act{i}", seen[f"act{i}"]), values[f"act{i}"])]
     given = seen[f"act{i - 1}" if i > 1 else "quant"]
     bias = integers_of(f"{name}.bias", layer.bias_quant(layer.bias, given, layer.quant_weight()))
     return [
         _constants(f"{name}.weight_quant", name, weights, node.weights),
-        _constants(f"{name}.bias_quant", name, bias, node.bias),
+        _constants(f"{name}.bias_quant", name, bias, np.zeros_like(bias) if node.bias is None else node.bias),
         _samples(name, integers_of(name, seen[name]), values[name]),
     ]
 
@@ -74,13 +77,18 @@ def _constants(quantizer: str, node: str, own: np.ndarray, other: np.ndarray) ->
     return Comparison(quantizer, node, own.size, int((own != other).sum()))
 
 
-def _record(module: Network) -> tuple[dict[str, IntQuantTensor], Callable[[], None]]:
+def _record(module: Network) -> tuple[Seen, Callable[[], None]]:
     """Keep what each quantizer of ``module`` puts out at its next run; the function undoes it."""
-    seen: dict[str, IntQuantTensor] = {}
+    seen: Seen = {}
     names = ["quant", *(f"act{i}" for i in range(1, module.depth)), f"fc{module.depth}"]
 
     def keep(name: str) -> Callable[..., None]:
         return lambda _module, _inputs, output: seen.__setitem__(name, output)
 
     handles = [module.get_submodule(name).register_forward_hook(keep(name)) for name in names]
-    return seen, lambda: [handle.remove() for handle in handles].clear()
+
+    def remove() -> None:
+        for handle in handles:
+            handle.remove()
+
+    return seen, remove

@@ -25,5 +25,5 @@ def draw_curve(history: Sequence[Epoch], title: str, path: str | Path) -> None:
         loss.plot(epochs, [e.loss for e in history], color="#d98c3f", linewidth=0.8, label="loss (right)")
         loss.set(ylabel="cross-entropy")
         lines = [*errors.get_lines(), *loss.get_lines()]
-        errors.legend(lines, [line.get_label() for line in lines], loc="upper right")
+        errors.legend(lines, [str(line.get_label()) for line in lines], loc="upper right")
         figure.savefig(path, format="svg", metadata={"Date": None})

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from brevitas.nn import QuantLinear
 from brevitas.quant_tensor import IntQuantTensor
-from torch import nn
 
 from bitloom import RequestError
 
@@ -19,7 +19,7 @@ from ..verifier import verify
 from .bisect import find_thresholds
 from .data import load, source
 from .integers import integers_of, scale_of
-from .network import Network
+from .network import Activation, Network
 from .spec import NetworkSpec
 
 EXACT = 1 << 24
@@ -42,13 +42,14 @@ def export(module: Network, spec: NetworkSpec) -> Graph:
         if not torch.all(torch.isfinite(values)):
             raise RequestError(f"{name}: parameters must be finite, and NaN or infinite values occur; train again")
     with torch.no_grad():
-        nodes: list[Node] = [Input("input", (), Tensor((info.features,), info.input_format, (1.0,)))]
-        nodes.append(_input_threshold(module, info.input_format, info.features))
+        x = _input_threshold(module, info.input_format, info.features)
+        nodes: list[Node] = [Input("input", (), Tensor((info.features,), info.input_format, (1.0,))), x]
         for i in range(1, module.depth):
-            nodes += _hidden(module, i, nodes[-1])
-        nodes.append(_scores(module, nodes[-1]))
-        width = Format.of_range(0, len(info.classes) - 1)
-        nodes.append(ArgMax("argmax", (nodes[-1].name,), Tensor((1,), width)))
+            sums, x = _hidden(module, i, x)
+            nodes += [sums, x]
+        scores = _scores(module, x)
+        index = Format.of_range(0, len(info.classes) - 1)
+        nodes += [scores, ArgMax("argmax", (scores.name,), Tensor((1,), index))]
     graph = verify(Graph(spec.name, tuple(nodes), "argmax", info.classes))
     errors = int(np.sum(run(graph, data.x_test)[:, 0] != data.y_test))
     samples = len(data.x_test)
@@ -69,8 +70,8 @@ def _input_threshold(module: Network, given: Format, features: int) -> Threshold
     return _threshold("quant", "input", quantize, module.quant, (features,), lo, hi)
 
 
-def _hidden(module: Network, i: int, x: Node) -> tuple[MatMul, Threshold]:
-    layer, norm, act = (module.get_submodule(f"{part}{i}") for part in ("fc", "bn", "act"))
+def _hidden(module: Network, i: int, x: Threshold) -> tuple[MatMul, Threshold]:
+    layer, norm, act = module.linear(i), module.norm(i), module.activation(i)
     weights, form, scale = _weights(f"fc{i}", layer, x)
     signs = row_signs(norm.weight)
     weights = weights * signs[:, None]
@@ -89,7 +90,7 @@ def _hidden(module: Network, i: int, x: Node) -> tuple[MatMul, Threshold]:
 
 
 def _threshold(
-    name: str, reads: str, f: Callable[[np.ndarray], IntQuantTensor], quantizer: nn.Module, shape: tuple[int, ...],
+    name: str, reads: str, f: Callable[[np.ndarray], IntQuantTensor], quantizer: Activation, shape: tuple[int, ...],
     lo: np.ndarray, hi: np.ndarray,
 ) -> Threshold:
     """The threshold node of an activation ``f`` from integers (n, channels) to a quantized tensor of that shape."""
@@ -109,16 +110,16 @@ def _threshold(
     return Threshold(name, (reads,), Tensor(shape, form, (scale_of(name, sample),)), rows, y_min, step)
 
 
-def _scores(module: Network, x: Node) -> MatMul:
+def _scores(module: Network, x: Threshold) -> MatMul:
     name = f"fc{module.depth}"
-    layer = module.get_submodule(name)
+    layer = module.linear(module.depth)
     weights, form, scale = _weights(name, layer, x)
     bias = integers_of(f"{name}.bias", layer.bias_quant(layer.bias, _operand(x), layer.quant_weight()))
     lo, hi = _sums(name, weights, x, bias)
     return MatMul(name, (x.name,), _range_tensor(lo, hi, scale), weights, form, bias)
 
 
-def _operand(x: Node) -> IntQuantTensor:
+def _operand(x: Threshold) -> IntQuantTensor:
     """A quantized tensor of the type of the value ``x``, for quantizers that take their scale from their input."""
     form = x.output.format
     return IntQuantTensor(
@@ -127,7 +128,7 @@ def _operand(x: Node) -> IntQuantTensor:
     )
 
 
-def _weights(name: str, layer: nn.Module, x: Node) -> tuple[np.ndarray, Format, float]:
+def _weights(name: str, layer: QuantLinear, x: Threshold) -> tuple[np.ndarray, Format, float]:
     """Integer weights (outputs, inputs), their format, and the scale of the layer's sums."""
     weight = layer.quant_weight()
     bits = int(weight.bit_width)
@@ -135,7 +136,7 @@ def _weights(name: str, layer: nn.Module, x: Node) -> tuple[np.ndarray, Format, 
     return integers_of(f"{name}.weight", weight), form, scale_of(f"{name}.weight", weight) * x.output.scale[0]
 
 
-def _sums(name: str, weights: np.ndarray, x: Node, bias: np.ndarray | int = 0) -> tuple[np.ndarray, np.ndarray]:
+def _sums(name: str, weights: np.ndarray, x: Threshold, bias: np.ndarray | int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Least and greatest sum of each output; refused where a partial sum could leave what float32 holds exactly."""
     least = x.y_min
     greatest = x.y_min + x.y_step * x.thresholds.shape[1]

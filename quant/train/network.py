@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any, TypeAlias, cast
 
 import brevitas.nn as qnn
 import torch
@@ -21,6 +22,8 @@ from torch import nn
 
 from .data import source
 from .spec import Bits, NetworkSpec
+
+Activation: TypeAlias = qnn.QuantIdentity | qnn.QuantReLU
 
 ACTIVATION_RANGE = 2.0
 """Unsigned activations span 0 to just below this, in units of batch norm's output."""
@@ -51,9 +54,20 @@ class Network(nn.Module):
         """Scores (samples, classes) of raw integers (samples, features), both as float32."""
         value = self.quant(x - self.offset)
         for i in range(1, self.depth):
-            value = self.get_submodule(f"fc{i}")(value)
-            value = self.get_submodule(f"act{i}")(self.get_submodule(f"bn{i}")(value.value))
-        return self.get_submodule(f"fc{self.depth}")(value).value
+            value = self.activation(i)(self.norm(i)(self.linear(i)(value).value))
+        return self.linear(self.depth)(value).value
+
+    def linear(self, i: int) -> qnn.QuantLinear:
+        """The quantized linear layer ``fc{i}``, i = 1 … depth."""
+        return cast(qnn.QuantLinear, self.get_submodule(f"fc{i}"))
+
+    def norm(self, i: int) -> nn.BatchNorm1d:
+        """The batch norm ``bn{i}``, i = 1 … depth − 1."""
+        return cast(nn.BatchNorm1d, self.get_submodule(f"bn{i}"))
+
+    def activation(self, i: int) -> Activation:
+        """The quantized activation ``act{i}``, i = 1 … depth − 1."""
+        return cast(Activation, self.get_submodule(f"act{i}"))
 
 
 def build(spec: NetworkSpec) -> Network:
@@ -74,7 +88,7 @@ def _input_quantizer(bits: Bits, top: int) -> qnn.QuantIdentity:
     return _identity(_unsigned_activation(bits, 2.0 ** max(octave, bits)))
 
 
-def _activation(bits: Bits) -> nn.Module:
+def _activation(bits: Bits) -> Activation:
     if bits == "binary":
         return _identity(_binary_activation(1.0))
     if bits == "ternary":
@@ -118,7 +132,7 @@ def _linear(inputs: int, outputs: int, bits: Bits, last: bool) -> qnn.QuantLinea
     the variance of the sums.
     """
     unit = 2.0 ** -round(math.log2(inputs) / 2)
-    bias = {"bias": True, "bias_quant": Int32Bias} if last else {"bias": False}
+    bias: dict[str, Any] = {"bias": True, "bias_quant": Int32Bias} if last else {"bias": False}
     return qnn.QuantLinear(inputs, outputs, weight_quant=_weight(bits, unit), return_quant_tensor=True, **bias)
 
 

@@ -146,8 +146,7 @@ def _problem(error: ErrorDetails) -> str:
 
 
 def _known(location: tuple[int | str, ...]) -> str:
-    section: type[BaseModel] = NetworkSpec
-    sections = {"input": InputSpec, "layers": LayerSpec, "output": OutputSpec, "training": TrainingSpec}
-    if len(location) > 1:
-        section = sections[str(location[0])]
+    sections: dict[object, type[BaseModel]] = {"input": InputSpec, "layers": LayerSpec, "output": OutputSpec,
+                                               "training": TrainingSpec}
+    section = sections[location[0]] if len(location) > 1 else NetworkSpec
     return f"the keys here are {', '.join(section.model_fields)}"
