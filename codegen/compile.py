@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 
 from bitloom import RequestError
 from bitloom.quant import Graph, MatMul
 
 from .families import Resources, family
+from .folding import check_override
 from .mapping import TEMPLATES
 from .passes import simplify
 from .plan import Plan
@@ -37,12 +37,8 @@ def compile(
     """
     graph = _served(simplify(graph))
     overrides = dict(overrides or {})
-    foldable = [node.name for node in graph if isinstance(node, MatMul)]
-    for name in overrides:
-        if name not in foldable:
-            near = get_close_matches(name, foldable, 1)
-            raise RequestError(f"layers.{name}: the network has no such layer to fold"
-                               + (f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(foldable)}"))
+    for name, override in overrides.items():
+        check_override(graph, name, override)
     max_interval = None
     if fps is not None:
         max_interval = int(clock_hz / fps) if fps > 0 else 0

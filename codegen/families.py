@@ -19,6 +19,10 @@ class Resources:
     def __add__(self, other: Resources) -> Resources:
         return Resources(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
+    def area(self) -> float:
+        """One number for area, in LUTs, by :data:`AREA_WEIGHTS`."""
+        return sum(getattr(self, f.name) * getattr(AREA_WEIGHTS, f.name) for f in fields(self))
+
     def scaled(self, factor: float) -> Resources:
         """Every count times ``factor``."""
         return Resources(*(getattr(self, f.name) * factor for f in fields(self)))
@@ -33,19 +37,22 @@ class Resources:
         return {f.name: round(getattr(self, f.name)) for f in fields(self)}
 
 
+AREA_WEIGHTS = Resources(lut=1.0, ff=0.1, bram=150.0, dsp=200.0)
+"""What one of each resource is worth in LUTs where nothing says how scarce it is: about the ratio on an iCE40 UP5K."""
+
+
 @dataclass(frozen=True)
 class Family:
     """A device family.
 
     ``block_shapes`` are the (depth, width) aspect ratios of one block memory with one read and one write port;
-    ``lut_inputs`` is the size of a LUT; ``distributed_memory`` says whether LUTs can be written as memory.
+    ``lut_inputs`` is the size of a LUT.
     """
 
     name: str
     title: str
     lut_inputs: int
     block_shapes: tuple[tuple[int, int], ...]
-    distributed_memory: bool
 
     def blocks(self, depth: int, width: int) -> int:
         """The fewest block memories for ``depth`` words of ``width`` bits, in the best aspect ratio."""
@@ -56,11 +63,11 @@ FAMILIES = {
     family.name: family
     for family in (
         # Lattice TN-02002 (iCE40 memory usage guide): 4 kbit, 256×16 … 2048×2.
-        Family("ice40", "Lattice iCE40", 4, ((256, 16), (512, 8), (1024, 4), (2048, 2)), False),
+        Family("ice40", "Lattice iCE40", 4, ((256, 16), (512, 8), (1024, 4), (2048, 2))),
         # Lattice TN-02204 (ECP5 memory usage guide): 18 kbit, pseudo-dual-port up to 512×36.
-        Family("ecp5", "Lattice ECP5", 4, ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)), True),
+        Family("ecp5", "Lattice ECP5", 4, ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))),
         # Gowin UG285 (BSRAM and SSRAM): 18 kbit, semi-dual-port up to 512×36.
-        Family("gowin", "Gowin GW1N", 4, ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)), True),
+        Family("gowin", "Gowin GW1N", 4, ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))),
     )
 }
 

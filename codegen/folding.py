@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import product, takewhile
 
 from bitloom import RequestError
-from bitloom.quant import Graph, MatMul, Node
+from bitloom.quant import Graph, MatMul, Node, Threshold
 
 from . import cost
 from .families import Family, Resources
 from .mapping import Folding
 
 MEMORIES = ("block", "distributed")
+Overrides = Mapping[str, Mapping[str, object]]
 
 
 @dataclass(frozen=True)
 class Option:
-    """One way to fold one matrix–vector unit, with the units that share its lanes accounted for."""
+    """One way to fold one matrix–vector unit and the units that share its lanes (``members``, itself included)."""
 
     folding: Folding
     neuron_fold: int
     synapse_fold: int
     resources: Resources
+    members: dict[str, Folding]
 
     @property
     def interval(self) -> int:
@@ -35,67 +39,79 @@ def divisors(n: int) -> list[int]:
     return [d for d in range(1, n + 1) if n % d == 0]
 
 
-def check_override(node: Node, inputs: int, outputs: int, override: Mapping[str, object]) -> None:
-    """Refuse an override that names an unknown key or folds a unit in a way that does not divide."""
+def check_override(graph: Graph, name: str, override: Mapping[str, object]) -> None:
+    """Refuse an override that names an unknown layer or key, or folds a unit in a way that does not divide."""
+    foldable = {node.name: node for node in graph if isinstance(node, MatMul | Threshold)}
+    if name not in foldable:
+        near = get_close_matches(name, foldable, 1)
+        raise RequestError(f"layers.{name}: the network has no such layer to fold"
+                           + (f"; did you mean {near[0]!r}?" if near else f"; it has {_listed(list(foldable))}"))
+    node = foldable[name]
+    keys = ("pe", "simd", "memory") if isinstance(node, MatMul) else ("memory",)
     for key, value in override.items():
+        if key not in keys:
+            raise RequestError(f"layers.{name}: a {node.op} has the keys {_listed(list(keys))}, not {key!r}")
         if key == "memory":
             if value not in MEMORIES:
-                raise RequestError(f"layers.{node.name}.memory must be one of {', '.join(MEMORIES)}, not {value!r}")
+                raise RequestError(f"layers.{name}.memory must be {_listed(list(MEMORIES))}, not {value!r}")
             continue
-        if key not in ("pe", "simd"):
-            raise RequestError(f"layers.{node.name}: the keys are pe, simd and memory, not {key!r}")
-        count, what = (outputs, "outputs") if key == "pe" else (inputs, "inputs")
+        assert isinstance(node, MatMul)
+        count, what = (node.weights.shape[0], "outputs") if key == "pe" else (node.weights.shape[1], "inputs")
         if not isinstance(value, int) or isinstance(value, bool):
-            raise RequestError(f"layers.{node.name}.{key} must be a whole number, not {value!r}")
+            raise RequestError(f"layers.{name}.{key} must be a whole number, not {value!r}")
         if value < 1 or count % value:
-            raise RequestError(f"layers.{node.name}.{key} must divide the {count} {what}, not {value} "
+            raise RequestError(f"layers.{name}.{key} must divide the {count} {what}, not {value} "
                                f"(use {_listed(divisors(count))})")
 
 
-def _listed(values: list[int]) -> str:
+def _listed(values: Sequence[object]) -> str:
     words = [str(v) for v in values]
     return ", ".join(words[:-1]) + " or " + words[-1] if len(words) > 1 else words[0]
 
 
-def options(graph: Graph, node: MatMul, family: Family, override: Mapping[str, object]) -> list[Option]:
-    """Every folding of ``node`` that divides and respects ``override``, with its predicted cost."""
+def options(graph: Graph, node: MatMul, family: Family, overrides: Overrides) -> list[Option]:
+    """Every folding of ``node`` that divides and respects ``overrides``, with the predicted cost of its group.
+
+    Of the units in the group, each takes the memory that costs less area for its constants.
+    """
     outputs, inputs = node.weights.shape
-    check_override(node, inputs, outputs, override)
+    override = overrides.get(node.name, {})
     found = []
-    for pe in divisors(outputs):
-        for simd in divisors(inputs):
-            for memory in MEMORIES:
-                folding = Folding(pe, simd, memory)
-                chosen = {"pe": pe, "simd": simd, "memory": memory}
-                if any(chosen[key] != value for key, value in override.items()):
-                    continue
-                if outputs // pe * (inputs // simd) == 1 and memory == "block" and "memory" not in override:
-                    continue  # one word of constants needs no memory at all
-                resources = Resources()
-                for name, member in foldings(graph, node, folding).items():
-                    resources = resources + cost.estimate(family, graph, graph[name], member)
-                found.append(Option(folding, outputs // pe, inputs // simd, resources))
+    for pe, simd, memory in product(divisors(outputs), divisors(inputs), MEMORIES):
+        chosen = {"pe": pe, "simd": simd, "memory": memory}
+        if any(chosen[key] != value for key, value in override.items()):
+            continue
+        if outputs == pe and inputs == simd and memory == "block" and "memory" not in override:
+            continue  # one word of constants needs no memory at all
+        lanes = {member.name: simd for member in before(graph, node)}
+        lanes.update({member.name: pe for member in behind(graph, node)})
+        members = {node.name: Folding(pe, simd, memory)}
+        resources = cost.estimate(family, graph, node, members[node.name])
+        for name, count in lanes.items():
+            members[name], price = _cheapest(family, graph, graph[name], count, overrides.get(name, {}))
+            resources = resources + price
+        found.append(Option(members[node.name], outputs // pe, inputs // simd, resources, members))
     return found
 
 
-def group(graph: Graph, node: MatMul) -> tuple[list[Node], list[Node]]:
-    """The units that take their lanes from ``node``: those before it (the first one's only) and those behind it, up to
-    the next matrix–vector unit."""
+def _cheapest(family: Family, graph: Graph, node: Node, lanes: int,
+              override: Mapping[str, object]) -> tuple[Folding, Resources]:
+    """The folding of a unit of ``lanes`` lanes with its constants where they cost the least, and what it costs."""
+    memories = (str(override["memory"]),) if "memory" in override else MEMORIES
+    candidates = [Folding(lanes, lanes, memory) for memory in memories]
+    priced = [(folding, cost.estimate(family, graph, node, folding)) for folding in candidates]
+    return min(priced, key=lambda pair: pair[1].area())
+
+
+def before(graph: Graph, node: MatMul) -> list[Node]:
+    """The units ahead of the first matrix–vector unit, which have its SIMD lanes; none for the others."""
     nodes = list(graph.nodes[1:])
-    at = nodes.index(node)
-    first = not any(isinstance(n, MatMul) for n in nodes[:at])
-    behind = []
-    for follower in nodes[at + 1:]:
-        if isinstance(follower, MatMul):
-            break
-        behind.append(follower)
-    return (nodes[:at] if first else []), behind
+    ahead = nodes[: nodes.index(node)]
+    return [] if any(isinstance(member, MatMul) for member in ahead) else ahead
 
 
-def foldings(graph: Graph, node: MatMul, folding: Folding) -> dict[str, Folding]:
-    """The foldings of ``node`` and of its :func:`group`: units before it have its SIMD lanes, those behind it its PE."""
-    before, behind = group(graph, node)
-    chosen = {member.name: Folding(folding.simd, folding.simd, folding.memory) for member in before}
-    chosen[node.name] = folding
-    chosen.update({member.name: Folding(folding.pe, folding.pe, folding.memory) for member in behind})
-    return chosen
+def behind(graph: Graph, node: MatMul) -> list[Node]:
+    """The units between ``node`` and the next matrix–vector unit or the output, which have its PE lanes."""
+    nodes = list(graph.nodes[1:])
+    followers = nodes[nodes.index(node) + 1:]
+    return list(takewhile(lambda member: not isinstance(member, MatMul), followers))

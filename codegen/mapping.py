@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """Mapping: which template serves a node, and with which parameters."""
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from bitloom.hw import ArgMax as ArgMaxUnit
 from bitloom.hw import MatVec
 from bitloom.hw import Threshold as ThresholdUnit
 from bitloom.quant import ArgMax, Format, Graph, MatMul, Node, Threshold
+
+from .passes import value_ranges
 
 TEMPLATES: dict[type[Node], str] = {MatMul: "MatVec", Threshold: "Threshold", ArgMax: "ArgMax"}
 """The template that serves each operator."""
@@ -52,6 +55,7 @@ def unit(graph: Graph, node: Node, folding: Folding) -> Component:
             activation=shape_of(operand.format),
             accumulator=shape_of(node.output.format),
             bipolar_activation=operand.format.bipolar,
+            activation_range=value_ranges(graph)[node.inputs[0]],
             bias=node.bias,
             memory=folding.memory,
         )

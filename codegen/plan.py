@@ -124,7 +124,7 @@ class Plan:
             spacing=inputs // folding.simd if isinstance(node, MatMul) else 1,
         )
         return Stage(name, template, folding, inputs, outputs, timing, _memories(component),
-                     cost.predict(self.family, template, component.features()))
+                     cost.predict(self.family, component))
 
 
 def _memories(component: Component) -> str:

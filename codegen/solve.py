@@ -7,7 +7,6 @@ One integer program per request: an option for each matrix–vector unit, the pi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import fields
 from itertools import pairwise
 from math import ceil, gcd
@@ -18,13 +17,11 @@ from bitloom import RequestError
 from bitloom.quant import Graph, MatMul
 
 from . import cost
-from .families import Family, Resources
-from .folding import Folding, Option, foldings, options
+from .families import AREA_WEIGHTS, Family, Resources
+from .folding import Folding, Option, Overrides, options
 from .mapping import shape_of
 
 TARGETS = ("throughput", "latency", "area")
-_WEIGHTS = Resources(lut=1.0, ff=0.1, bram=60.0, dsp=200.0)
-"""What one of each resource is worth in LUTs, where no budget says how scarce it is."""
 _SCALE = 16
 """Fractions of a LUT that the solver, which knows integers only, tells apart."""
 
@@ -41,10 +38,10 @@ class FitError(RequestError):
 class _Program:
     """The integer program of one graph, and its solution for a list of goals."""
 
-    def __init__(self, graph: Graph, family: Family, overrides: Mapping[str, Mapping[str, object]]) -> None:
+    def __init__(self, graph: Graph, family: Family, overrides: Overrides) -> None:
         self.graph, self.family = graph, family
         self.nodes = [node for node in graph if isinstance(node, MatMul)]
-        self.options = [options(graph, node, family, overrides.get(node.name, {})) for node in self.nodes]
+        self.options = [options(graph, node, family, overrides) for node in self.nodes]
         self.model = cp_model.CpModel()
         self.chosen = [[self.model.new_bool_var(f"{node.name}.{i}") for i in range(len(found))]
                        for node, found in zip(self.nodes, self.options)]
@@ -104,7 +101,7 @@ class _Program:
         """One number for area: what is scarce on the device counts for more."""
         total: cp_model.LinearExpr = 0
         for name, used in self.usage.items():
-            weight = getattr(_WEIGHTS, name)
+            weight = getattr(AREA_WEIGHTS, name)
             if budget is not None and getattr(budget, name) > 0:
                 weight = 4000 / getattr(budget, name)
             total = total + used * ceil(weight * 16)
@@ -138,7 +135,7 @@ def choose(
     budget: Resources | None,
     target: str,
     max_interval: int | None,
-    overrides: Mapping[str, Mapping[str, object]],
+    overrides: Overrides,
 ) -> dict[str, Folding]:
     """A folding for every unit of ``graph``.
 
@@ -165,13 +162,13 @@ def choose(
     if picked is None:
         raise _unfit(graph, family, budget, max_interval, overrides)
     chosen: dict[str, Folding] = {}
-    for node, option in zip(program.nodes, picked):
-        chosen.update(foldings(graph, node, option.folding))
+    for option in picked:
+        chosen.update(option.members)
     return chosen
 
 
 def _unfit(graph: Graph, family: Family, budget: Resources | None, max_interval: int | None,
-           overrides: Mapping[str, Mapping[str, object]]) -> RequestError:
+           overrides: Overrides) -> RequestError:
     """Why nothing fits: the rate is out of reach at any size, or the least that would do is above the budget."""
     free = _Program(graph, family, overrides)
     if max_interval is not None:

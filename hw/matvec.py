@@ -40,6 +40,9 @@ class MatVec(wiring.Component):
         Shape of an output element; it must hold every sum these weights and activations can reach.
     bipolar_activation : bool
         Input bit 0 is −1, bit 1 is +1.
+    activation_range : tuple of np.ndarray or None
+        The least and the greatest value of each input element, (K,) each, where less than the whole range of
+        ``activation`` can occur; it narrows the accumulator that is needed.
     bias : np.ndarray or None
         Integers (N,), added to the sums.
     memory : str
@@ -65,6 +68,7 @@ class MatVec(wiring.Component):
         activation: Shape,
         accumulator: Shape,
         bipolar_activation: bool = False,
+        activation_range: tuple[np.ndarray, np.ndarray] | None = None,
         bias: np.ndarray | None = None,
         memory: str = "auto",
         buffer: str = "auto",
@@ -82,6 +86,7 @@ class MatVec(wiring.Component):
             raise ValueError(f"bias must have one value for each of the {self._outputs} outputs, not {bias.shape}")
         self._code = WeightCode.of(self._weights)
         self._acts = ActivationCode.of(activation, self._bipolar)
+        self._range = self._check_range(activation_range)
         self._accumulator = self._check_accumulator(accumulator)
         self._memory = one_of("memory", memory, ("auto", "block", "distributed"))
         self._buffer = self._choose_buffer(buffer)
@@ -118,11 +123,11 @@ class MatVec(wiring.Component):
     def model(self, x: np.ndarray) -> np.ndarray:
         """y = W·x + bias for ``x`` (vectors, K), bipolar elements as −1 and +1."""
         x = integer_array("x", np.asarray(x), 2)
-        lo, hi = self._acts.bounds
+        lo, hi = self._range
         if x.shape[1] != self._inputs:
             raise ValueError(f"x must have {self._inputs} elements per vector, not {x.shape[1]}")
-        if x.min() < lo or x.max() > hi or (self._bipolar and not np.all(np.abs(x) == 1)):
-            raise ValueError(f"x must lie within {lo} … {hi}, not {x.min()} … {x.max()}")
+        if np.any(x < lo) or np.any(x > hi) or (self._bipolar and not np.all(np.abs(x) == 1)):
+            raise ValueError(f"x must lie within {lo.min()} … {hi.max()}, not {x.min()} … {x.max()}")
         return x @ self._weights.T + (0 if self._bias is None else self._bias)
 
     def features(self) -> dict[str, float]:
@@ -148,10 +153,23 @@ class MatVec(wiring.Component):
 
     def _sum_bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """The least and greatest output of each neuron."""
-        lo, hi = self._acts.bounds
+        lo, hi = self._range
         bias = 0 if self._bias is None else self._bias
         low = np.minimum(self._weights * lo, self._weights * hi).sum(1) + bias
         high = np.maximum(self._weights * lo, self._weights * hi).sum(1) + bias
+        return low, high
+
+    def _check_range(self, activation_range: tuple[np.ndarray, np.ndarray] | None) -> tuple[np.ndarray, np.ndarray]:
+        """The least and the greatest value of each input element."""
+        lo, hi = (np.full(self._inputs, bound) for bound in self._acts.bounds)
+        if activation_range is None:
+            return lo, hi
+        low, high = (integer_array("activation_range", bound, 1) for bound in activation_range)
+        if low.shape != lo.shape or high.shape != hi.shape:
+            raise ValueError(f"activation_range must have two bounds for each of the {self._inputs} inputs, "
+                             f"not {low.shape} and {high.shape}")
+        if np.any(low > high) or np.any(low < lo) or np.any(high > hi):
+            raise ValueError(f"activation_range must lie within {lo[0]} … {hi[0]}, not {low.min()} … {high.max()}")
         return low, high
 
     def _check_accumulator(self, accumulator: Shape) -> Shape:

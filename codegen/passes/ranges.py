@@ -6,7 +6,10 @@ can never overflow, and no narrower one would do for inputs that take every valu
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
+from types import MappingProxyType
 
 import numpy as np
 
@@ -15,12 +18,13 @@ from bitloom.quant import ArgMax, Format, Graph, GraphError, Input, MatMul, Node
 Range = tuple[np.ndarray, np.ndarray]
 
 
-def value_ranges(graph: Graph) -> dict[str, Range]:
+@lru_cache(maxsize=16)
+def value_ranges(graph: Graph) -> Mapping[str, Range]:
     """For each node's name, the least and the greatest value of each element: two int64 arrays of the node's shape."""
     ranges: dict[str, Range] = {}
     for node in graph:
         ranges[node.name] = _range(node, [ranges[name] for name in node.inputs])
-    return ranges
+    return MappingProxyType(ranges)
 
 
 def _range(node: Node, operands: list[Range]) -> Range:

@@ -1,0 +1,67 @@
+# amaranth: UnusedElaboratable=no
+"""Evaluating the cost model."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+
+import yaml
+from amaranth.hdl import unsigned
+from amaranth.lib.wiring import Component
+
+from bitloom import RequestError
+from bitloom.hw import MatVec, WidthConverter
+from bitloom.quant import Graph, Node
+
+from ..families import Family, Resources
+from ..mapping import Folding, unit
+from ..schedule import LinkTiming
+
+Coefficients = dict[str, dict[str, float]]
+
+
+@cache
+def coefficients(family: str) -> dict[str, Coefficients]:
+    """The fitted coefficients of a family: template → ``lut`` or ``ff`` → feature → count per unit of the feature."""
+    source = files("bitloom.codegen.cost") / f"{family}.yaml"
+    if not source.is_file():
+        raise RequestError(f"family {family!r} has no cost entries; fit them with benchmarks/cost_model.py")
+    return yaml.safe_load(source.read_text())["templates"]
+
+
+def predict(family: Family, component: Component) -> Resources:
+    """What ``component`` will need on ``family`` (an estimate)."""
+    features = {**component.features(), "unit": 1.0}
+    table = coefficients(family.name)[type(component).__name__]
+    lut, ff = (sum(weight * features.get(name, 0) for name, weight in table[kind].items()) for kind in ("lut", "ff"))
+    return Resources(lut=lut, ff=ff, bram=_blocks(family, component))
+
+
+def _blocks(family: Family, component: Component) -> int:
+    """Block memories for the ROMs and the input buffer of ``component``."""
+    roms = component.roms().values() if hasattr(component, "roms") else ()
+    count = sum(family.blocks(rom.depth, rom.width) for rom in roms if rom.memory == "block" and rom.depth > 1)
+    if isinstance(component, MatVec) and component.buffer == "block":
+        count += family.blocks(2 * component.synapse_fold, component.simd * component.activation.width)
+    return count
+
+
+def estimate(family: Family, graph: Graph, node: Node, folding: Folding) -> Resources:
+    """What the unit of ``node`` in ``graph``, folded like this, will need on ``family``."""
+    return predict(family, unit(graph, node, folding))
+
+
+def link(family: Family, a: int, b: int, bits: int) -> Resources:
+    """What the link from ``a`` to ``b`` lanes of ``bits`` bits will need on ``family``."""
+    step = LinkTiming(a, b, a * b).step
+    total = Resources()
+    for lanes_in, lanes_out in ((a, step), (step, b)):
+        if lanes_in != lanes_out:
+            total = total + predict(family, WidthConverter(unsigned(bits), lanes_in, lanes_out))
+    return total
+
+
+def fixed(family: Family, name: str) -> Resources:
+    """The measured size of a part that is the same in each design, such as ``HostLink``."""
+    return Resources(**coefficients(family.name)[name])
