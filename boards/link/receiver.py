@@ -40,7 +40,7 @@ class UARTReceiver(wiring.Component):
         m.d.sync += before.eq(line)
 
         # The start bit travels through `bits` ahead of the data; once it is at the low end, the byte is complete.
-        bits = Signal(9)
+        bits = Signal(9, reset_less=True)
         timer = Signal(range(self._divisor))
         m.d.sync += self.o.valid.eq(0)
         m.d.comb += self.o.payload.eq(bits[1:])

@@ -66,8 +66,8 @@ class RequestChecker(wiring.Component):
         place = Signal(width, init=command_place)
         inside = Signal()  # `byte` belongs to the elements, if this is a sample
 
-        identify = Signal()
-        infer = Signal()
+        identify = Signal(reset_less=True)
+        infer = Signal(reset_less=True)
         bad_value = Signal()
         dropped = Signal()
         last_byte = Signal()  # `byte` is the last of its element

@@ -45,7 +45,7 @@ class Responder(wiring.Component):
 
         waiting = Signal()
         waiting_clear = Signal()
-        reply = Signal(REPLY)
+        reply = Signal(REPLY, reset_less=True)
         with m.If(waiting_clear):
             m.d.sync += waiting.eq(0)
         with m.If(self.reply.valid & ~waiting):

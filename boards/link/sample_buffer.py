@@ -17,7 +17,7 @@ class SampleBuffer(wiring.Component):
     ``full`` says that none is free. ``number`` is the number of the oldest sample that is under way; ``busy`` says
     that there is one.
 
-    A beat leaves lanes · bytes + 3 cycles after the one before; that is far above the pace of a UART.
+    A beat leaves lanes · bytes + 2 cycles after the one before; that is far above the pace of a UART.
 
     Parameters: ``elements`` per sample, ``element``, their :class:`WireFormat`, ``lanes`` per beat.
     """
@@ -55,7 +55,7 @@ class SampleBuffer(wiring.Component):
         filled = Signal(2)
         played = Signal(2)
         answered = Signal(2)
-        sequences = Array([Signal(8, name="sequence_0"), Signal(8, name="sequence_1")])
+        sequences = Array(Signal(8, name=f"sequence_{bank}", reset_less=True) for bank in range(2))
         m.d.comb += [
             self.full.eq((filled ^ answered) == 0b10),
             self.busy.eq(filled != answered),
@@ -75,7 +75,7 @@ class SampleBuffer(wiring.Component):
     def _play(self, m, read_port, filled, played):
         """Reads a beat's words one per cycle into a shift register, then offers it."""
         beat_words = self._lanes * self._element.bytes
-        beat = Signal(beat_words * self._word_bits)
+        beat = Signal(beat_words * self._word_bits, reset_less=True)
         place = Signal(range(self._words))
         arrived = Signal()
         lane_bits = self._element.bytes * self._word_bits

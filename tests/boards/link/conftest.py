@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """A stand-in accelerator, a host that speaks through the wires, and what runs them."""
 
 import numpy as np
@@ -21,7 +22,10 @@ def shape_of(format):
 
 
 class Sum(wiring.Component):
-    """result j = (the sample's sum) + j, truncated; between them it waits ``pause`` cycles, and while ``hold``."""
+    """result j = (the sample's sum) + j, truncated; between them it waits ``pause`` cycles, and while ``hold``.
+
+    While ``stall`` it takes no input.
+    """
 
     def __init__(self, interface, lanes, result_lanes, pause=0):
         self.interface, self.lanes, self.result_lanes, self.pause = interface, lanes, result_lanes, pause
@@ -30,6 +34,7 @@ class Sum(wiring.Component):
                 "i": In(stream.Signature(data.ArrayLayout(shape_of(interface.element), lanes))),
                 "o": Out(stream.Signature(data.ArrayLayout(shape_of(interface.result), result_lanes))),
                 "hold": In(1),
+                "stall": In(1),
             }
         )
 
@@ -53,8 +58,8 @@ class Sum(wiring.Component):
             m.d.comb += self.o.payload[lane].eq(total + out_beat * self.result_lanes + lane)
         with m.FSM():
             with m.State("IN"):
-                m.d.comb += self.i.ready.eq(1)
-                with m.If(self.i.valid):
+                m.d.comb += self.i.ready.eq(~self.stall)
+                with m.If(self.i.valid & self.i.ready):
                     beat_sum = sum(self.i.payload[lane] for lane in range(self.lanes))
                     m.d.sync += [total.eq(Mux(beat == 0, 0, total) + beat_sum), beat.eq(beat + 1)]
                     with m.If(beat == beats - 1):

@@ -146,19 +146,21 @@ def test_the_range_of_two_bytes(bench, element, good, bad):
     b.run(script)
 
 
-def test_a_third_sample_is_refused_until_one_was_answered(bench):
+@pytest.mark.parametrize("blocked", ["hold", "stall"])
+def test_a_third_sample_is_refused_until_one_was_answered(bench, blocked):
     b = bench()
     samples = b.samples(4)
+    block = getattr(b.accelerator, blocked)
 
     async def script(host):
-        host.ctx.set(b.accelerator.hold, 1)
+        host.ctx.set(block, 1)
         for k in range(3):
             await host.send(b.request(k, samples[k]))
         assert await host.receive() == [error(2, ErrorCode.BUSY)]
         await host.send(Message(Command.IDENTIFY, 9).to_frame())
         assert (await host.receive())[0].command == 0x81
         assert host.ctx.get(b.link.busy)
-        host.ctx.set(b.accelerator.hold, 0)
+        host.ctx.set(block, 0)
         assert await host.receive(2) == [b.answer(0, samples[0]), b.answer(1, samples[1])]
         await host.idle(100)
         assert not host.ctx.get(b.link.busy)
@@ -213,11 +215,12 @@ def test_a_flood_of_errors_loses_answers_but_no_result(bench):
 
     async def script(host):
         for k in range(12):
-            await host.send(b"\x33\x44\x55\x66\x7e" * 3 + b.request(k, sample)[1:])
+            await host.send((b"\x33\x44\x55\x66\x7e" + Message(3, 9).to_frame()[1:]) * 3 + b.request(k, sample)[1:])
             while not any(message.command == 0x82 for message in host.messages):
                 await host.idle(20)
             assert [m for m in host.messages if m.command == 0x82] == [b.answer(k, sample)]
-            assert {m for m in host.messages if m.command != 0x82} == {error(0x44, ErrorCode.CHECKSUM)}
+            refused = {m for m in host.messages if m.command != 0x82}
+            assert refused == {error(0x44, ErrorCode.CHECKSUM), error(9, ErrorCode.COMMAND)}
             host.messages.clear()
             await host.idle(1500)
             host.messages.clear()
