@@ -15,6 +15,7 @@ from .export import row_signs
 from .integers import integers_of
 from .network import Network
 from .spec import NetworkSpec
+from .threads import one_thread
 
 Values: TypeAlias = dict[str, np.ndarray]
 Seen: TypeAlias = dict[str, IntQuantTensor]
@@ -32,6 +33,7 @@ class Comparison(NamedTuple):
     mismatches: int
 
 
+@one_thread()
 def compare(module: Network, spec: NetworkSpec, graph: Graph, samples: np.ndarray) -> list[Comparison]:
     """Run ``module`` in eval mode and ``graph`` on the same raw ``samples`` and compare every quantizer's integers.
 

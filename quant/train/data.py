@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -14,7 +15,10 @@ from ..formats import Format
 
 @dataclass(frozen=True)
 class Dataset:
-    """Samples as the hardware gets them: ``x_*`` int64 (samples, features), ``y_*`` int64 (samples,) class indices."""
+    """Samples as the hardware gets them: ``x_*`` int64 (samples, features), ``y_*`` int64 (samples,) class indices.
+
+    The arrays are read-only: a data set is loaded once and shared.
+    """
 
     x_train: np.ndarray
     y_train: np.ndarray
@@ -56,6 +60,7 @@ def source(name: str) -> Source:
     return SOURCES[name]
 
 
+@cache
 def _digits() -> Dataset:
     """scikit-learn's digits: 1,797 scans of handwriting, 8×8 pixels 0–16; 450 held out, stratified by class.
 
@@ -67,6 +72,8 @@ def _digits() -> Dataset:
     digits = load_digits()
     x, y = digits.data.astype(np.int64), digits.target.astype(np.int64)
     x_train, x_test, y_train, y_test = train_test_split(x, y, test_size=450, stratify=y, random_state=0)
+    for array in (x_train, x_test, y_train, y_test):
+        array.setflags(write=False)
     known = SOURCES["digits"]
     return Dataset(x_train, y_train, x_test, y_test, known.classes, known.input_format)
 

@@ -21,11 +21,13 @@ from .data import load, source
 from .integers import integers_of, scale_of
 from .network import Activation, Network
 from .spec import NetworkSpec
+from .threads import one_thread
 
 EXACT = 1 << 24
 """float32 holds every integer below this, so sums below it are exact in any order."""
 
 
+@one_thread()
 def export(module: Network, spec: NetworkSpec) -> Graph:
     """The integer graph that computes what ``module`` computes in eval mode, bit for bit at every quantizer.
 

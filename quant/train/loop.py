@@ -17,6 +17,7 @@ from .augment import augment
 from .data import Dataset, Source, load, source
 from .network import Network, build
 from .spec import NetworkSpec
+from .threads import one_thread
 
 
 @dataclass(frozen=True)
@@ -101,11 +102,6 @@ def _epochs(module: Network, spec: NetworkSpec, info: Source, data: Dataset) -> 
 
 @contextmanager
 def _deterministic(seed: int) -> Iterator[None]:
-    threads = torch.get_num_threads()
-    with torch.random.fork_rng(devices=[]):
+    with one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(threads)
+        yield
