@@ -34,7 +34,9 @@ def emit_rtlil(component: Component, name: str) -> str:
     def rename(match: re.Match[str]) -> str:
         return match.group(1) + "\\" + match.group(2).replace(".", "_")
 
-    return re.sub(rf"^(\s*(?:module|cell) )\\{re.escape(name)}\.(\S+)", rename, text, flags=re.MULTILINE)
+    text = re.sub(rf"^(\s*(?:module|cell) )\\{re.escape(name)}\.(\S+)", rename, text, flags=re.MULTILINE)
+    # A lane is a wire called ``payload[0]``; abc9 takes that for bit 0 of ``payload`` and yosys fails.
+    return re.sub(r"(\\\w+)\[(\d+)\]", r"\1__\2", text)
 
 
 def emit_verilog(component: Component, name: str) -> str:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
 import yaml
@@ -47,11 +47,13 @@ def _blocks(family: Family, component: Component) -> int:
     return count
 
 
+@lru_cache(maxsize=1 << 14)
 def estimate(family: Family, graph: Graph, node: Node, folding: Folding) -> Resources:
     """What the unit of ``node`` in ``graph``, folded like this, will need on ``family``."""
     return predict(family, unit(graph, node, folding))
 
 
+@lru_cache(maxsize=1 << 14)
 def link(family: Family, a: int, b: int, bits: int) -> Resources:
     """What the link from ``a`` to ``b`` lanes of ``bits`` bits will need on ``family``."""
     step = LinkTiming(a, b, a * b).step
