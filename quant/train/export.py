@@ -55,7 +55,7 @@ def export(module: Network, spec: NetworkSpec) -> Graph:
     graph = verify(Graph(spec.name, tuple(nodes), "argmax", info.classes))
     errors = int(np.sum(run(graph, data.x_test)[:, 0] != data.y_test))
     samples = len(data.x_test)
-    facts = {"dataset": spec.dataset, "samples": samples, "errors": errors, "accuracy": 1 - errors / samples}
+    facts = {"dataset": spec.dataset, "samples": samples, "errors": errors, "accuracy": (samples - errors) / samples}
     return replace(graph, metadata=facts)
 
 

@@ -52,7 +52,7 @@ def test_what_train_example_leaves(folder: Path) -> None:
     assert sorted(p.name for p in folder.iterdir()) == ["checkpoint.npz", "curve.svg", "graph.npz", "network.yaml"]
     graph, data = load(folder / "graph.npz"), load_data("digits")
     errors = int(np.sum(run(graph, data.x_test)[:, 0] != data.y_test))
-    assert graph.metadata == {"dataset": "digits", "samples": 450, "errors": errors, "accuracy": 1 - errors / 450}
+    assert graph.metadata == {"dataset": "digits", "samples": 450, "errors": errors, "accuracy": (450 - errors) / 450}
     assert graph.classes == tuple("0123456789")
     assert made.trained.accuracy == pytest.approx(graph.metadata["accuracy"])
     assert len(made.trained.history) == 2 and made.seconds > 0
