@@ -69,7 +69,7 @@ def nearest(name: str, names: list[str]) -> str:
 
 
 def _line(model: type[BaseModel], error: ErrorDetails) -> str:
-    names = [str(part) for part in error["loc"] if not _is_tag(part)]
+    names = [str(part) for part in error["loc"] if part != "[key]"]
     key = ".".join(names)
     if error["type"] == "missing":
         return f"{key} is missing"
@@ -79,11 +79,6 @@ def _line(model: type[BaseModel], error: ErrorDetails) -> str:
     message = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     verb = "" if error["type"] == "value_error" else "must be "
     return f"{key}: {verb}{message}, not {error['input']!r:.80}" if key else message
-
-
-def _is_tag(part: int | str) -> bool:
-    """Whether a part of a location is pydantic's name for a branch of a union and no key of the user's."""
-    return isinstance(part, str) and (part in ("int", "str", "bool") or part[:1].isupper() or "[" in part)
 
 
 def _fields(model: type[BaseModel], path: list[str]) -> list[str]:

@@ -24,6 +24,7 @@ def pack(bench: Workbench, routed: Routed, name: str) -> Path:
     def work(folder: Path, step: Step) -> dict[str, Any]:
         shutil.copyfile(routed.routed, folder / flow.routed)
         bench.run("pack", bench.suite.packer, arguments, folder)
+        step.note(bitstream)
         return {"bytes": (folder / bitstream).stat().st_size}
 
     bench.step("pack", [routed.routed.read_bytes(), *arguments, str(bench.suite.packer)], [bitstream], work)

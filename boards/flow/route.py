@@ -125,6 +125,7 @@ def place_and_route(
                 break
         for name in products:
             (folder / "best" / name).replace(folder / name)
+        step.note(f"{best['fmax_mhz']:.1f} MHz, and the clock is {clock_mhz:g} MHz")
         return best
 
     inputs = [synthesis.netlist_json.read_bytes(), constraints, *arguments, bench.tools[bench.suite.nextpnr.name],

@@ -71,6 +71,7 @@ def synthesize(bench: Workbench, verilog: Path, *, dsp: bool = False) -> Synthes
         bench.run("synthesize", bench.suite.yosys, ["-s", "synthesis.ys"], folder, lambda line: _listen(step, line))
         cells = cells_of(folder / NETLIST)
         used = flow.count(cells)
+        step.note(f"{used.lut:,.0f} LUTs, {used.ff:,.0f} flip-flops, {used.bram:,.0f} memories")
         return {"cells": dict(sorted(Counter(cell["type"] for cell in cells.values()).items())), **used.rounded()}
 
     inputs = [source, script, str(bench.suite.yosys)]

@@ -34,16 +34,19 @@ class Workbench:
 
     Each step works in a folder of its own inside ``out``; only whole products leave it, under their final names.
     ``seconds`` and ``tools`` collect what the report wants: how long each step took (when it was really done) and which
-    version of which tool did it.
+    version of which tool did it. ``fresh`` names the steps done now rather than reused; ``obsolete`` are files that go
+    before any step is done anew, so that an old bitstream never outlives what it was made from.
     """
 
-    def __init__(self, board: Board, out: Path, progress: Progress = SILENT):
+    def __init__(self, board: Board, out: Path, progress: Progress = SILENT, obsolete: Sequence[Path] = ()):
         self.board = board
         self.out = make_folder(out)
+        self.fresh: set[str] = set()
         self.suite: Suite = suite(board.family)
         self.seconds: dict[str, float] = {}
         self.tools = {tool.name: str(tool) for tool in (self.suite.yosys, self.suite.nextpnr, self.suite.packer)}
         self._progress = progress
+        self._obsolete = tuple(obsolete)
 
     def step(self, name: str, inputs: Iterable[object], products: Sequence[str], work: Work) -> dict[str, Any]:
         """Do ``work`` unless its ``inputs`` are those of the last time and its ``products`` are still there, unchanged.
@@ -59,6 +62,9 @@ class Workbench:
                 step.note("unchanged")
                 self.seconds[name] = known["seconds"]
                 return dict(known["values"])
+            self.fresh.add(name)
+            for path in self._obsolete:
+                path.unlink(missing_ok=True)
             with disk_errors(self.out):
                 folder = Path(tempfile.mkdtemp(dir=self.out, prefix=f".{name}."))
             try:

@@ -1,0 +1,302 @@
+"""A build: from a design to the files of ``build/<design>/``, and the bitstream last."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from bitloom import RequestError, __version__, codegen
+from bitloom.codegen import Folding, Plan, Resources
+from bitloom.codegen.families import family as family_of
+from bitloom.quant import Graph, load, save
+
+from . import board as boards
+from .board import Board
+from .design import GRAPH, Design, load_design, resolve_model, write_design
+from .files import locked, make_folder, write_text
+from .fingerprint import digest, of_request
+from .flow import (
+    FLOWS,
+    Routed,
+    Synthesis,
+    TimingError,
+    Workbench,
+    check_fit,
+    check_plausible,
+    pack,
+    place_and_route,
+    synthesize,
+)
+from .pins import SUFFIX, Pins, constraints, pins_of
+from .progress import SILENT, Progress, Step
+from .protocol import Interface
+from .report import read, render, update
+from .report.record import FILE as REPORT
+from .report.record import of_plan
+from .top import Top
+
+MANIFEST = "manifest.json"
+DESIGN = "design.yaml"
+BOARD = "board.yaml"
+TOP = Path("rtl") / "top.v"
+
+LINK = {
+    "ice40": Resources(),
+    "ecp5": Resources(),
+    "gowin": Resources(),
+}
+"""What the top takes beside the accelerator, by family: kept free when the accelerator is planned."""
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A design that has been compiled into the folder ``out``: what it is made of and where its RTL lies.
+
+    ``edited`` says that ``rtl/top.v`` is not as it was emitted; it is kept, and all that follows works on it as it is.
+    """
+
+    design: Design
+    board: Board
+    graph: Graph
+    plan: Plan
+    out: Path
+    design_id: int
+    edited: bool = False
+
+    @property
+    def top(self) -> Path:
+        """The Verilog of the whole design: modules ``accelerator`` and ``top``."""
+        return self.out / TOP
+
+    @property
+    def pins(self) -> Pins:
+        """Where the top's ports go."""
+        return pins_of(self.board)
+
+    @property
+    def constraints(self) -> Path:
+        """The pin constraints."""
+        return self.out / f"constraints.{SUFFIX[self.board.family]}"
+
+    @property
+    def bitstream(self) -> Path:
+        """Where the bitstream is, once it is built."""
+        return self.out / f"{self.design.design}{FLOWS[self.board.family].suffix}"
+
+    @property
+    def interface(self) -> Interface:
+        """What host and board must agree on."""
+        samples, results = self.graph.input.output, self.graph[self.graph.output].output
+        return Interface(self.design_id, prod(samples.shape), samples.format, prod(results.shape), results.format)
+
+
+def compile_design(design: Design, out_dir: str | Path | None = None, progress: Progress = SILENT) -> Compiled:
+    """Compile ``design`` into the folder ``out_dir`` (``build/<design>``): graph, plan, ``rtl/top.v``, constraints.
+
+    Where the folder holds the same request already, what lies there is used: its foldings, and ``rtl/top.v`` as it is,
+    edited or not.
+
+    :raises RequestError: the design asks for what cannot be; the message says what.
+    """
+    out = _folder(design, out_dir)
+    with locked(out):
+        return _compile(design, out, progress)
+
+
+def load_build(build_dir: str | Path) -> Compiled:
+    """What was compiled into ``build_dir``, without compiling again; :class:`RequestError` if it is not there."""
+    out = Path(build_dir)
+    manifest = _manifest(out)
+    if not manifest or not (out / TOP).is_file():
+        raise RequestError(f"{out}: holds no compiled design; run `bitloom compile` or `bitloom build` first")
+    design = load_design(out / DESIGN)
+    return _known(design, boards.load(design.board), load(out / GRAPH), out, manifest)
+
+
+def synthesize_build(compiled: Compiled, progress: Progress = SILENT) -> Synthesis:
+    """Synthesize what was compiled, check the netlist against plan and board, and note it in the report.
+
+    :raises WorkError: synthesis fails, the netlist is implausibly small, or it does not fit.
+    """
+    with locked(compiled.out):
+        return _synthesize(_bench(compiled, progress), compiled)
+
+
+def build(design: Design, out_dir: str | Path | None = None, progress: Progress = SILENT) -> dict[str, Any]:
+    """Build ``design`` in ``out_dir`` (``build/<design>``), down to the bitstream and the report.
+
+    :returns: the report's values.
+    :raises RequestError: the design asks for what cannot be.
+    :raises WorkError: a tool is missing or fails, the design does not fit or misses its clock; the report then holds
+        what was learned until there.
+    """
+    out = _folder(design, out_dir)
+    with locked(out):
+        compiled = _compile(design, out, progress)
+        bench = _bench(compiled, progress)
+        synthesis = _synthesize(bench, compiled)
+        try:
+            routed = place_and_route(bench, synthesis, compiled.constraints.read_text(encoding="utf-8"),
+                                     compiled.plan.clock_hz / 1e6, allow_fail=design.allow_timing_failure)
+        except TimingError as error:
+            _note_routed(bench, error.routed)
+            raise
+        _note_routed(bench, routed)
+        pack(bench, routed, design.design)
+        with progress.step("report"):
+            values = update(out, {"seconds": bench.seconds})
+            render(out)
+        return values
+
+
+def _compile(design: Design, out: Path, progress: Progress) -> Compiled:
+    board = boards.load(design.board)
+    _, graph = resolve_model(design.model)
+    clock_hz = _clock_hz(design, board)
+    pins = pins_of(board)
+    fingerprint = of_request(design, board, graph)
+    with progress.step("compile") as step:
+        manifest = _manifest(out)
+        if manifest.get("fingerprint") == fingerprint and (out / TOP).is_file() and (out / GRAPH).is_file():
+            _write_request(design, board, out)
+            compiled = _known(design, board, graph, out, manifest)
+            step.note("unchanged; rtl/top.v was edited and is kept" if compiled.edited else "unchanged")
+            return compiled
+        start = time.monotonic()
+        plan = codegen.compile(
+            graph, family=board.family, budget=_budget(design, board), target=design.target, fps=design.fps,
+            clock_hz=clock_hz, overrides=design.overrides(),
+        )
+        step.note("emitting")
+        compiled = Compiled(design, board, graph, plan, out, int(fingerprint[:8], 16))
+        text = codegen.emit_verilog(_top(compiled, pins), "top")
+        _clear(compiled, manifest, step)
+        save(graph, out / GRAPH)
+        _write_request(design, board, out)
+        write_text(make_folder(compiled.top.parent) / compiled.top.name, text)
+        write_text(compiled.constraints, constraints(board, pins))
+        _begin_report(compiled, time.monotonic() - start)
+        write_text(out / MANIFEST, json.dumps({
+            "bitloom": __version__, "fingerprint": fingerprint, "top": digest([text.encode()]),
+            "foldings": {name: asdict(folding) for name, folding in plan.foldings.items()},
+        }, indent=1))
+    return compiled
+
+
+def _known(design: Design, board: Board, graph: Graph, out: Path, manifest: dict[str, Any]) -> Compiled:
+    """What the manifest of ``out`` says was compiled there."""
+    foldings = {name: Folding(**folding) for name, folding in manifest["foldings"].items()}
+    plan = Plan(codegen.simplify(graph), family_of(board.family), _clock_hz(design, board), design.target, foldings)
+    compiled = Compiled(design, board, graph, plan, out, int(manifest["fingerprint"][:8], 16))
+    return replace(compiled, edited=digest([compiled.top.read_bytes()]) != manifest["top"])
+
+
+def _top(compiled: Compiled, pins: Pins) -> Top:
+    face = compiled.interface
+    try:
+        return Top(
+            codegen.Accelerator(compiled.plan), clock_hz=compiled.plan.clock_hz, baud=compiled.board.baud,
+            elements=face.elements, results=face.results, design_id=compiled.design_id,
+            element_bipolar=face.element.bipolar, result_bipolar=face.result.bipolar,
+            leds=len(pins.leds), leds_inverted=pins.leds_inverted,
+        )
+    except ValueError as error:
+        raise RequestError(f"board {compiled.board.name}: {error}") from error
+
+
+def _synthesize(bench: Workbench, compiled: Compiled) -> Synthesis:
+    plan = compiled.plan
+    synthesis = synthesize(bench, compiled.top, dsp=plan.predicted.dsp > 0)
+    stage = read(compiled.out).get("stage")
+    if "synthesize" in bench.fresh and stage == "route":
+        _begin_report(compiled, None)
+    if "synthesize" in bench.fresh or stage != "route":
+        update(compiled.out, {"stage": "synthesis", **synthesis.used.rounded(), "seconds": bench.seconds,
+                              "tools": bench.tools})
+    check_plausible(synthesis.used, plan.predicted)
+    check_fit(compiled.board, synthesis.used)
+    return synthesis
+
+
+def _note_routed(bench: Workbench, routed: Routed) -> None:
+    update(bench.out, {
+        "stage": "route", "fmax_mhz": routed.fmax_mhz, **routed.used.rounded(), "utilization": routed.utilization,
+        "critical_path": routed.critical_path, "seconds": bench.seconds, "tools": bench.tools,
+    })
+
+
+def _begin_report(compiled: Compiled, seconds: float | None) -> None:
+    """A new report of what is known before any tool has run; the old one, about another design, goes."""
+    (compiled.out / REPORT).unlink(missing_ok=True)
+    values = of_plan(compiled.plan)
+    total = (compiled.plan.predicted + LINK[compiled.board.family]).rounded()
+    values["predicted"] = {**values["predicted"], **total}
+    values |= {"design": compiled.design.design, "model": compiled.graph.name, "board": compiled.board.name,
+               "part": compiled.board.part, "stage": "estimate", **total,
+               "tools": {"bitloom": __version__, "amaranth": version("amaranth")}}
+    if isinstance(accuracy := compiled.graph.metadata.get("accuracy"), float):
+        values["accuracy"] = accuracy
+    if seconds is not None:
+        values["seconds"] = {"compile": round(seconds, 3)}
+    update(compiled.out, values)
+
+
+def _clear(compiled: Compiled, manifest: dict[str, Any], step: Step) -> None:
+    """Remove what belongs to the design that was here before; a top that was edited by hand is kept beside."""
+    if manifest and compiled.top.is_file() and digest([compiled.top.read_bytes()]) != manifest.get("top"):
+        kept = compiled.top.with_name("top.edited.v")
+        compiled.top.replace(kept)
+        step.note(f"the edited top.v is kept as {kept.name}")
+    names = [MANIFEST, REPORT, "report.html", "samples.npz", "netlist.json", "netlist.v", "placement.json",
+             "floorplan.svg", *(flow.routed for flow in FLOWS.values()), "constraints.*"]  # fmt: skip
+    names += [f"*{flow.suffix}" for flow in FLOWS.values()]
+    for name in names:
+        for path in compiled.out.glob(name):
+            path.unlink()
+
+
+def _write_request(design: Design, board: Board, out: Path) -> None:
+    """The design as it was resolved, with the graph and a board of the user's own beside it."""
+    if board.name in boards.names() and board == boards.load(board.name):
+        name = board.name
+    else:
+        name = BOARD
+        source = Path(design.board)
+        if source.resolve() != (out / BOARD).resolve():
+            write_text(out / BOARD, source.read_text(encoding="utf-8"))
+    write_design(design.model_copy(update={"model": GRAPH, "board": name}), out / DESIGN)
+
+
+def _manifest(out: Path) -> dict[str, Any]:
+    """The manifest in ``out``; empty where there is none, or none that can be read."""
+    try:
+        manifest = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return manifest if isinstance(manifest, dict) else {}
+
+
+def _bench(compiled: Compiled, progress: Progress) -> Workbench:
+    return Workbench(compiled.board, compiled.out, progress, obsolete=[compiled.bitstream])
+
+
+def _folder(design: Design, out_dir: str | Path | None) -> Path:
+    return Path("build") / design.design if out_dir is None else Path(out_dir)
+
+
+def _clock_hz(design: Design, board: Board) -> float:
+    if design.clock_mhz is not None and abs(design.clock_mhz * 1e6 / board.clock_hz - 1) > 1e-6:
+        raise RequestError(f"clock_mhz must be {board.clock_hz / 1e6:g}, the oscillator of {board.name} (the top has "
+                           f"no PLL), not {design.clock_mhz:g}")
+    return board.clock_hz
+
+
+def _budget(design: Design, board: Board) -> Resources:
+    """What the accelerator may take: the share of the device that may be planned for, less the host link."""
+    share, link = board.resources.scaled(design.utilization), LINK[board.family]
+    return Resources(*(max(0.0, getattr(share, kind) - getattr(link, kind)) for kind in ("lut", "ff", "bram", "dsp")))

@@ -1,0 +1,178 @@
+"""The design file: which model for which board, and what the user wants of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field, field_validator
+
+from bitloom import RequestError
+from bitloom.quant import Graph, load
+
+from . import board as boards
+from .files import write_text
+from .schema import Strict, nearest, read_yaml, validated
+
+GRAPH = "graph.npz"
+NETWORK = "network.yaml"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+Fold = Annotated[int, Field(strict=True, ge=1)]
+
+
+class Layer(Strict):
+    """What the user fixes of one layer: output lanes, input lanes, where its constants live."""
+
+    pe: Fold | None = None
+    simd: Fold | None = None
+    memory: Literal["block", "distributed"] | None = None
+
+    def given(self) -> dict[str, object]:
+        """Only what was fixed."""
+        return self.model_dump(exclude_none=True)
+
+
+class Design(Strict):
+    """One request: a model on a board.
+
+    ``model`` is the name of an example, a folder with a ``graph.npz``, a ``network.yaml`` or a graph; ``board`` is a
+    name or a YAML file (both relative to the design file). ``target`` is what is made best: ``throughput``, ``latency``
+    or ``area``; with ``fps`` the smallest circuit that reaches that many samples per second is taken instead.
+    ``utilization`` is the share of the device that may be planned for. ``layers`` fixes foldings by layer.
+    ``clock_mhz`` states the clock that the design is for: the board's oscillator, as the top has no PLL.
+    """
+
+    design: str
+    model: str
+    board: str = boards.DEFAULT
+    target: Literal["throughput", "latency", "area"] = "throughput"
+    fps: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    clock_mhz: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    utilization: Annotated[float, Field(gt=0, le=1)] = 0.75
+    allow_timing_failure: Annotated[bool, Field(strict=True)] = False
+    layers: dict[str, Layer] = {}
+
+    @field_validator("design")
+    @classmethod
+    def _folder_name(cls, value: str) -> str:
+        if not _NAME.fullmatch(value):
+            raise ValueError("must be a folder's name of letters, digits, '.', '_' and '-'")
+        return value
+
+    def overrides(self) -> dict[str, dict[str, object]]:
+        """The fixed foldings, as :func:`bitloom.codegen.compile` takes them."""
+        return {name: layer.given() for name, layer in self.layers.items()}
+
+
+def load_design(path: str | Path) -> Design:
+    """The design in the YAML file ``path``; :class:`RequestError` names key, rule, value and the nearest key."""
+    path = Path(path)
+    data = read_yaml(path)
+    data.setdefault("design", path.stem)
+    for key in ("model", "board"):
+        value = data.get(key)
+        if isinstance(value, str) and (_is_path(value) or (path.parent / value).is_dir()):
+            data[key] = str(path.parent / value)
+    return validated(Design, data, str(path))
+
+
+def make_design(model: str, board: str = boards.DEFAULT, **options: Any) -> Design:
+    """A design without a file: ``options`` are the other keys of :class:`Design`; those that are None are left out.
+
+    It is called ``<model>-<board>`` unless ``design`` says otherwise.
+    """
+    data = {key: value for key, value in options.items() if value is not None}
+    data.setdefault("design", f"{_stem(model)}-{_stem(board)}")
+    return validated(Design, {**data, "model": model, "board": board}, "design")
+
+
+def find_design(request: str, **options: Any) -> Design:
+    """The design that ``request`` means: a design file, the name of an example design, or a model (see above).
+
+    ``options`` (``board``, ``target``, ``fps``, …) replace what a file says; those that are None do not.
+    """
+    given = {key: value for key, value in options.items() if value is not None}
+    path = Path(request)
+    if path.suffix in (".yaml", ".yml") and path.name != NETWORK:
+        return _replaced(load_design(path), given)
+    if request in design_names():
+        return _replaced(load_design(_examples() / f"{request}.yaml"), given)
+    if not _is_path(request) and request not in model_names() and not path.is_dir():
+        known = sorted({*model_names(), *design_names()})
+        raise RequestError(f"no model or design is called {request!r}{nearest(request, known)} (there are "
+                           f"{', '.join(known) or 'none'}; or the path of a design file, a model's folder or a graph)")
+    return make_design(request, **given)
+
+
+def resolve_model(name: str) -> tuple[Path | None, Graph]:
+    """The model ``name``: its folder (None where ``name`` is a graph alone) and its integer graph.
+
+    :raises RequestError: there is no such model, or it is not trained yet.
+    """
+    path = Path(name)
+    if path.suffix == ".npz":
+        return None, load(path)
+    folder = model_folder(name)
+    if not (folder / GRAPH).is_file():
+        raise RequestError(f"{folder}: holds no {GRAPH}; train the network first: bitloom train {name}")
+    return folder, load(folder / GRAPH)
+
+
+def model_folder(name: str) -> Path:
+    """The folder of the model ``name``: an example's, or the one that the path ``name`` leads to."""
+    path = Path(name)
+    if name in model_names():
+        return _examples() / name
+    if path.name == NETWORK:
+        path = path.parent
+    if path.is_dir():
+        return path
+    if _is_path(name):
+        raise RequestError(f"model {name}: there is no such folder")
+    raise RequestError(f"no model is called {name!r}{nearest(name, model_names())} (models: "
+                       f"{', '.join(model_names()) or 'none'}; or the path of a model's folder or graph)")
+
+
+def model_names() -> list[str]:
+    """The models that come with bitloom."""
+    return sorted(entry.name for entry in _examples().iterdir() if (entry / NETWORK).is_file())
+
+
+def design_names() -> list[str]:
+    """The design files that come with bitloom."""
+    return sorted(entry.stem for entry in _examples().glob("*.yaml"))
+
+
+def write_design(design: Design, path: Path) -> None:
+    """Write ``design`` to ``path`` as YAML, every key with the value that it has."""
+    values = design.model_dump(mode="json", exclude_none=True)
+    write_text(path, yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
+
+
+def _replaced(design: Design, given: Mapping[str, Any]) -> Design:
+    """``design`` with ``given`` laid over it; for another board, under another name."""
+    values = {**design.model_dump(), **given}
+    if "board" in given and "design" not in given and given["board"] != design.board:
+        values["design"] = f"{_stem(design.model)}-{_stem(given['board'])}"
+    return validated(Design, values, "design") if given else design
+
+
+def _examples() -> Path:
+    return Path(str(files("bitloom.examples")))
+
+
+def _is_path(name: str) -> bool:
+    return "/" in name or name.endswith((".npz", ".yaml", ".yml"))
+
+
+def _stem(name: str) -> str:
+    """What a model or board given by ``name`` (a name or a path) is called, fit for a folder's name."""
+    path = Path(name)
+    path = path.parent if path.name in (NETWORK, GRAPH) and path.parent.name else path
+    stem = path.stem if path.suffix in (".yaml", ".yml", ".npz") else path.name
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).lstrip("._-") or "design"
