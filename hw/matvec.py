@@ -166,8 +166,10 @@ class MatVec(wiring.Component):
             return lo, hi
         low, high = (integer_array("activation_range", bound, 1) for bound in activation_range)
         if low.shape != lo.shape or high.shape != hi.shape:
-            raise ValueError(f"activation_range must have two bounds for each of the {self._inputs} inputs, "
-                             f"not {low.shape} and {high.shape}")
+            raise ValueError(
+                f"activation_range must have two bounds for each of the {self._inputs} inputs, "
+                f"not {low.shape} and {high.shape}"
+            )
         if np.any(low > high) or np.any(low < lo) or np.any(high > hi):
             raise ValueError(f"activation_range must lie within {lo[0]} … {hi[0]}, not {low.min()} … {high.max()}")
         return low, high

@@ -175,24 +175,29 @@ class Threshold(wiring.Component):
         return carry | code[width:].any() if self._code_width > width else carry
 
     def _output_value(self, reached: list[Value]) -> Value:
-        """y from the ascending levels: a binary search in a ladder aligned to a power of two, then the bits above."""
+        """y from the ascending levels: a binary search in a ladder aligned to a power of two, then the bits above.
+
+        Where the alignment would make the ladder more than four times as long, y_min is added to the count instead.
+        """
         if self.bipolar:
             return reached[0]
         width = self._output.width
         offset = 1 << (width - 1) if self._output.signed else 0
         low, high = self._y_min + offset, self._y_min + offset + self.levels
         bits = (low ^ high).bit_length()
+        if bits > self.levels.bit_length() + 2:
+            return ((_search(reached, self.levels.bit_length()) + low) ^ offset)[:width]
         base = high >> bits << bits
-        ladder = [Const(1, 1)] * (low - base) + reached
-        ladder += [Const(0, 1)] * ((1 << bits) - 1 - len(ladder))
-        return (Cat(_count(ladder), Const(base >> bits, width - bits)) ^ offset)[:width]
+        count = _search([Const(1, 1)] * (low - base) + reached, bits)
+        return (Cat(count, Const(base >> bits, width - bits)) ^ offset)[:width]
 
 
-def _count(ladder: list[Value]) -> Value:
-    """How many of 2^n − 1 values are 1, all ones before all zeros."""
-    if not ladder:
+def _search(ladder: list[Value], bits: int) -> Value:
+    """How many values of ``ladder`` (at most 2^bits − 1, all ones before all zeros) are 1."""
+    if bits == 0:
         return Const(0, 0)
+    ladder = ladder + [Const(0, 1)] * ((1 << bits) - 1 - len(ladder))
     middle = len(ladder) // 2
     top = ladder[middle]
     narrowed = [Mux(top, above, below) for below, above in zip(ladder[:middle], ladder[middle + 1 :])]
-    return Cat(_count(narrowed), top)
+    return Cat(_search(narrowed, bits - 1), top)

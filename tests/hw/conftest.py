@@ -1,9 +1,13 @@
 """The shared driver of template tests: beats in, beats out, stalls on both sides, the stream protocol checked."""
 
+import re
+import tempfile
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pytest
+from amaranth.back import rtlil
 from amaranth.hdl import Shape
 from amaranth.sim import Simulator
 
@@ -28,10 +32,13 @@ class Run:
     o_cycles: list[int] = field(default_factory=list)
 
 
-def drive(dut, x, outputs, *, i_shape, i_lanes, o_shape, o_lanes, i_gap=None, o_gap=None, bipolar=(False, False)):
+def drive(
+    dut, x, outputs, *, i_shape, i_lanes, o_shape, o_lanes, i_gap=None, o_gap=None, o_interval=1, bipolar=(False, False)
+):
     """Send the vectors ``x`` through ``dut`` and collect as many vectors of ``outputs`` elements.
 
-    ``i_gap(cycle)`` and ``o_gap(cycle)`` say whether the source has nothing new, and whether the sink blocks.
+    ``i_gap(cycle)`` and ``o_gap(cycle)`` say whether the source has nothing new, and whether the sink blocks; the sink
+    also blocks until ``o_interval`` cycles after the last transfer.
     """
     x = np.asarray(x)
     wire = (x + 1) // 2 if bipolar[0] else x
@@ -49,6 +56,8 @@ def drive(dut, x, outputs, *, i_shape, i_lanes, o_shape, o_lanes, i_gap=None, o_
                 ctx.set(dut.i.p.as_value(), beats[sent])
             ctx.set(dut.i.valid, offered)
             blocked = bool(o_gap and o_gap(cycle))
+            if run.o_cycles and cycle < run.o_cycles[-1] + o_interval:
+                blocked = True
             ctx.set(dut.o.ready, blocked)
             before = ctx.get(dut.o.valid)
             ctx.set(dut.o.ready, not blocked)
@@ -98,3 +107,36 @@ def _drive():
 @pytest.fixture(name="gaps")
 def _gaps():
     return gaps
+
+
+def _yosys(component, command: str, result: str) -> str:
+    """The text that ``result`` writes to the file ``{out}``, after ``component`` was read and ``command`` was run."""
+    from pyosys import libyosys as ys
+
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "top.il").write_text(rtlil.convert(component, name="top"))
+        design = ys.Design()
+        for step in (f"read_rtlil {folder}/top.il", "proc", "memory_collect", "opt_clean -purge", command):
+            ys.run_pass(f"tee -q -o {folder}/log {step}", design)
+        ys.run_pass(result.format(out=f"{folder}/out"), design)
+        return Path(folder, "out").read_text()
+
+
+def _cells(component, family: str) -> dict[str, int]:
+    text = _yosys(
+        component, f"synth_{family} -top top" + (" -noiopads" if family == "gowin" else ""), "tee -q -o {out} stat"
+    )
+    found = re.findall(r"^\s+(\d+)\s+([A-Z]\w+)\s*$", text, flags=re.MULTILINE)
+    return {cell: int(count) for count, cell in found if cell not in ("GND", "VCC")}
+
+
+@pytest.fixture
+def synthesize():
+    """``synthesize(component, family)``: the cells that yosys maps it to."""
+    return _cells
+
+
+@pytest.fixture
+def verilog():
+    """``verilog(component)``: its Verilog."""
+    return lambda component: _yosys(component, "check", "tee -q write_verilog -noattr -norename {out}")
