@@ -83,7 +83,7 @@ class ArgMax(wiring.Component):
         enable = Signal()
         m.d.comb += [enable.eq(~self.o.valid | self.o.ready), self.i.ready.eq(enable)]
         valid: Value = self.i.valid
-        value, lane = self._best_lane()
+        value, lane = self._best_lane(m)
         if self.interval == 1:
             with m.If(enable):
                 m.d.sync += [self.o.valid.eq(valid), self.o.p[0].eq(lane)]
@@ -93,13 +93,13 @@ class ArgMax(wiring.Component):
         self._running(m, enable, value, lane, valid)
         return m
 
-    def _best_lane(self) -> tuple[Value, Value]:
+    def _best_lane(self, m: Module) -> tuple[Value, Value]:
         """The greatest u of the beat and its lane."""
         width = self._input.width
         flip = 1 << (width - 1) if self._input.signed else 0
         best = [((self.i.p[k] ^ flip)[:width], Const(k, bits_for(self._lanes - 1))) for k in range(self._lanes)]
         while len(best) > 1:
-            best = [_greater(*best[j : j + 2]) if j + 1 < len(best) else best[j] for j in range(0, len(best), 2)]
+            best = [_greater(m, *best[j : j + 2]) if j + 1 < len(best) else best[j] for j in range(0, len(best), 2)]
         return best[0]
 
     def _register(self, m: Module, enable: Signal, value: Value, lane: Value, valid: Value) -> list[Signal]:
@@ -126,7 +126,12 @@ class ArgMax(wiring.Component):
                     m.d.sync += [inverted.eq(~value), self.o.p[0].eq(index)]
 
 
-def _greater(first: tuple[Value, Value], second: tuple[Value, Value]) -> tuple[Value, Value]:
+def _greater(m: Module, first: tuple[Value, Value], second: tuple[Value, Value]) -> tuple[Signal, Signal]:
     """The greater of two (value, lane), the first on ties."""
-    wins = second[0] > first[0]
-    return Mux(wins, second[0], first[0]), Mux(wins, second[1], first[1])
+    value, lane, wins = Signal(len(first[0]), name="value"), Signal(len(first[1]), name="lane"), Signal(name="wins")
+    m.d.comb += [
+        wins.eq(second[0] > first[0]),
+        value.eq(Mux(wins, second[0], first[0])),
+        lane.eq(Mux(wins, second[1], first[1])),
+    ]
+    return value, lane

@@ -34,6 +34,36 @@ def tree_peaks(peaks: np.ndarray) -> list[np.ndarray]:
     return result
 
 
+class Terms:
+    """The sums of one lane before there is hardware: the greatest value of each node of its trees.
+
+    ``trees[i]`` belongs to plane i, level by level; ``root`` adds the planes. Parameters as in :class:`DotProduct`.
+    """
+
+    def __init__(self, weights: np.ndarray, code: WeightCode, bits: int):
+        self.bits = bits
+        digits = code.digits(weights) * ((1 << bits) - 1)
+        self.trees = [tree_peaks(plane) for plane in digits]
+        roots = np.stack([tree[-1][:, 0] << plane for plane, tree in enumerate(self.trees)], axis=1)
+        self.root = tree_peaks(roots)
+
+    def features(self) -> dict[str, float]:
+        """Bits of products, of adders and of pipeline registers."""
+        adders = registers = products = 0
+        for tree in self.trees:
+            products += int(np.count_nonzero(tree[0].max(0))) * self.bits
+            for level, (below, peaks) in enumerate(pairwise(tree), 1):
+                widths = [int(peak).bit_length() for peak in peaks.max(0)]
+                used = below.max(0) > 0
+                adders += sum(w for j, w in enumerate(widths) if used[2 * j : 2 * j + 2].sum() == 2)
+                registers += sum(widths) if level % LEVELS_PER_STAGE == 0 else 0
+        for level, peaks in enumerate(self.root[1:], len(self.trees[0])):
+            bits = sum(int(peak).bit_length() for peak in peaks.max(0))
+            adders += bits
+            registers += bits if level % LEVELS_PER_STAGE == 0 else 0
+        return {"product_bits": products, "adder_bits": adders, "register_bits": registers}
+
+
 class DotProduct(wiring.Component):
     """Σ over planes i and elements k of 2^i · (b_ik AND (u_k XOR sign_k)); see :mod:`bitloom.hw.weights`.
 
@@ -65,10 +95,8 @@ class DotProduct(wiring.Component):
         self._code = code
         self._bits = bits
         self._simd = weights.shape[1]
-        digits = code.digits(weights) * ((1 << bits) - 1)
-        self._trees = [tree_peaks(plane) for plane in digits]
-        roots = np.stack([tree[-1][:, 0] << plane for plane, tree in enumerate(self._trees)], axis=1)
-        self._root = tree_peaks(roots)
+        terms = Terms(weights, code, bits)
+        self._trees, self._root = terms.trees, terms.root
         super().__init__(
             {
                 "en": In(1),
@@ -79,22 +107,6 @@ class DotProduct(wiring.Component):
         )
 
     stages = property(lambda self: stages(self._simd, self._code), doc="Latency in enabled cycles.")
-
-    def features(self) -> dict[str, float]:
-        """Bits of products, of adders and of pipeline registers."""
-        adders = registers = products = 0
-        for tree in self._trees:
-            products += int(np.count_nonzero(tree[0].max(0))) * self._bits
-            for level, (below, peaks) in enumerate(pairwise(tree), 1):
-                widths = [int(peak).bit_length() for peak in peaks.max(0)]
-                used = below.max(0) > 0
-                adders += sum(w for j, w in enumerate(widths) if used[2 * j : 2 * j + 2].sum() == 2)
-                registers += sum(widths) if level % LEVELS_PER_STAGE == 0 else 0
-        for level, peaks in enumerate(self._root[1:], levels(self._simd) + 1):
-            bits = sum(int(peak).bit_length() for peak in peaks.max(0))
-            adders += bits
-            registers += bits if level % LEVELS_PER_STAGE == 0 else 0
-        return {"product_bits": products, "adder_bits": adders, "register_bits": registers}
 
     def elaborate(self, platform) -> Module:
         m = Module()

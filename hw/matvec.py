@@ -137,7 +137,7 @@ class MatVec(wiring.Component):
         """
         count: dict[str, float] = {"accumulator_bits": sum(shape.width for shape in self._lane_shapes())}
         for lane in range(self._pe):
-            for name, value in self._dot(lane).features().items():
+            for name, value in self._terms(lane).features().items():
                 name = f"constant_{name}" if self.interval == 1 and name != "register_bits" else name
                 count[name] = count.get(name, 0) + value
         parts = list(self.roms().values())
@@ -209,6 +209,9 @@ class MatVec(wiring.Component):
     def _dot(self, lane: int) -> dot.DotProduct:
         return dot.DotProduct(self._lane_weights(lane), self._code, self._activation.width)
 
+    def _terms(self, lane: int) -> dot.Terms:
+        return dot.Terms(self._lane_weights(lane), self._code, self._activation.width)
+
     def _make_weight_rom(self) -> Rom:
         """One word per step: lane 0 lowest, in a lane element 0 lowest."""
         lanes = [self._code.encode(self._lane_weights(lane)) for lane in range(self._pe)]
@@ -242,8 +245,8 @@ class MatVec(wiring.Component):
 
         valid, last = self._flags(m, enable, step_ready, last_step)
         start = self._starts(m, enable, valid[-2] & last[-2])
-        flip = (1 << (self._activation.width - 1)) if self._acts.flip else 0
-        codes = Cat(*(x.word_select(k, self._activation.width) ^ flip for k in range(self._simd)))
+        if self._acts.flip:
+            x = x ^ pack([1 << (self._activation.width - 1)] * self._simd, self._activation.width)
         fresh = Signal(init=1)
         with m.If(enable):
             m.d.sync += self.o.valid.eq(valid[-1] & last[-1])
@@ -253,7 +256,7 @@ class MatVec(wiring.Component):
             m.submodules[f"dot_{lane}"] = unit = self._dot(lane)
             m.d.comb += [
                 unit.en.eq(enable),
-                unit.x.eq(codes),
+                unit.x.eq(x),
                 unit.w.eq(weights.data.word_select(lane, self._simd * self._code.bits)),
             ]
             total = self._accumulate(m, enable & valid[-1], fresh, start, lane, unit.o, shape.width)

@@ -158,8 +158,9 @@ class Threshold(wiring.Component):
         row = self.levels * self._code_width
         for lane in range(self._lanes):
             codes = rom.data.word_select(lane, row)
-            reached = [self._reached(self.i.p[lane], codes, level) for level in range(self.levels)]
-            m.d.comb += output.i.p[lane].eq(self._output_value(reached))
+            reached = Signal(self.levels, name=f"reached_{lane}")
+            m.d.comb += reached.eq(Cat(self._reached(self.i.p[lane], codes, level) for level in range(self.levels)))
+            m.d.comb += output.i.p[lane].eq(self._output_value(m, reached))
         return m
 
     def _reached(self, x: Value, codes: Value, level: int) -> Value:
@@ -174,7 +175,7 @@ class Threshold(wiring.Component):
             carry = (u[bit] & code[bit]) | ((u[bit] | code[bit]) & carry)
         return carry | code[width:].any() if self._code_width > width else carry
 
-    def _output_value(self, reached: list[Value]) -> Value:
+    def _output_value(self, m: Module, reached: Signal) -> Value:
         """y from the ascending levels: a binary search in a ladder aligned to a power of two, then the bits above.
 
         Where the alignment would make the ladder more than four times as long, y_min is added to the count instead.
@@ -186,18 +187,20 @@ class Threshold(wiring.Component):
         low, high = self._y_min + offset, self._y_min + offset + self.levels
         bits = (low ^ high).bit_length()
         if bits > self.levels.bit_length() + 2:
-            return ((_search(reached, self.levels.bit_length()) + low) ^ offset)[:width]
+            return ((_count(m, reached, self.levels.bit_length()) + low) ^ offset)[:width]
         base = high >> bits << bits
-        count = _search([Const(1, 1)] * (low - base) + reached, bits)
+        always = low - base
+        count = _count(m, Cat(Const((1 << always) - 1, always), reached), bits)
         return (Cat(count, Const(base >> bits, width - bits)) ^ offset)[:width]
 
 
-def _search(ladder: list[Value], bits: int) -> Value:
-    """How many values of ``ladder`` (at most 2^bits − 1, all ones before all zeros) are 1."""
-    if bits == 0:
-        return Const(0, 0)
-    ladder = ladder + [Const(0, 1)] * ((1 << bits) - 1 - len(ladder))
-    middle = len(ladder) // 2
-    top = ladder[middle]
-    narrowed = [Mux(top, above, below) for below, above in zip(ladder[:middle], ladder[middle + 1 :])]
-    return Cat(_search(narrowed, bits - 1), top)
+def _count(m: Module, ladder: Value, bits: int) -> Value:
+    """How many bits of ``ladder`` (at most 2^bits − 1, all ones below all zeros) are 1: a binary search."""
+    found: list[Value] = []
+    for bit in reversed(range(bits)):
+        half = (1 << bit) - 1
+        padded = Cat(ladder, Const(0, 2 * half + 1))[: 2 * half + 1]
+        ladder = Signal(half, name=f"ladder_{bit}")
+        m.d.comb += ladder.eq(Mux(padded[half], padded[half + 1 :], padded[:half]))
+        found.insert(0, padded[half])
+    return Cat(*found)
