@@ -32,6 +32,7 @@ from .flow import (
     place_and_route,
     synthesize,
 )
+from .link_cost import link_cost
 from .pins import SUFFIX, Pins, constraints, pins_of
 from .progress import SILENT, Progress, Step
 from .protocol import Interface
@@ -45,12 +46,8 @@ DESIGN = "design.yaml"
 BOARD = "board.yaml"
 TOP = Path("rtl") / "top.v"
 
-LINK = {
-    "ice40": Resources(),
-    "ecp5": Resources(),
-    "gowin": Resources(),
-}
-"""What the top takes beside the accelerator, by family: kept free when the accelerator is planned."""
+PLANNED_LANES = 16
+"""Lanes of the input for which the host link's share is kept free, before the plan says how many there are."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +166,7 @@ def _compile(design: Design, out: Path, progress: Progress) -> Compiled:
             return compiled
         start = time.monotonic()
         plan = codegen.compile(
-            graph, family=board.family, budget=_budget(design, board), target=design.target, fps=design.fps,
+            graph, family=board.family, budget=_budget(design, board, graph), target=design.target, fps=design.fps,
             clock_hz=clock_hz, overrides=design.overrides(),
         )
         step.note("emitting")
@@ -234,7 +231,9 @@ def _begin_report(compiled: Compiled, seconds: float | None) -> None:
     """A new report of what is known before any tool has run; the old one, about another design, goes."""
     (compiled.out / REPORT).unlink(missing_ok=True)
     values = of_plan(compiled.plan)
-    total = (compiled.plan.predicted + LINK[compiled.board.family]).rounded()
+    face, plan = compiled.interface, compiled.plan
+    link = link_cost(compiled.board.family, face.elements, face.element.bits, plan.input_lanes)
+    total = (plan.predicted + link).rounded()
     values["predicted"] = {**values["predicted"], **total}
     values |= {"design": compiled.design.design, "model": compiled.graph.name, "board": compiled.board.name,
                "part": compiled.board.part, "stage": "estimate", **total,
@@ -296,7 +295,9 @@ def _clock_hz(design: Design, board: Board) -> float:
     return board.clock_hz
 
 
-def _budget(design: Design, board: Board) -> Resources:
+def _budget(design: Design, board: Board, graph: Graph) -> Resources:
     """What the accelerator may take: the share of the device that may be planned for, less the host link."""
-    share, link = board.resources.scaled(design.utilization), LINK[board.family]
+    share, sample = board.resources.scaled(design.utilization), graph.input.output
+    elements = prod(sample.shape)
+    link = link_cost(board.family, elements, sample.format.bits, min(elements, PLANNED_LANES))
     return Resources(*(max(0.0, getattr(share, kind) - getattr(link, kind)) for kind in ("lut", "ff", "bram", "dsp")))

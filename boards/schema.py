@@ -59,7 +59,9 @@ def validated(model: type[Model], data: Mapping[str, Any], source: str) -> Model
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        raise RequestError(f"{source}: {_line(model, error.errors(include_url=False)[0])}") from None
+        # A mistyped key is often also a missing one: the mistyping explains it.
+        errors = sorted(error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")
+        raise RequestError(f"{source}: {_line(model, errors[0])}") from None
 
 
 def nearest(name: str, names: list[str]) -> str:

@@ -1,0 +1,88 @@
+"""The whole flow, once per family, with a small design and the tools that users have."""
+
+import os
+import re
+import shutil
+from collections import Counter
+
+import pytest
+from support.echo import echo_verilog
+
+from bitloom.boards.board import load, names
+from bitloom.boards.flow import Workbench, check_fit, pack, place_and_route, synthesize
+from bitloom.boards.pins import constraints, pins_of
+
+MARKS = {".bin": b"\x7e\xaa\x99\x7e", ".bit": b"\xff\xff\xbd\xb3", ".fs": b"1010010111000011"}
+"""What every bitstream of a family holds: the preamble by which the device knows it."""
+
+
+def flow(name, folder):
+    """Synthesis, route and bitstream of the echo for the board ``name``, and the bench that made them."""
+    board = load(name)
+    pins = pins_of(board)
+    (folder / "top.v").write_text(echo_verilog(board))
+    bench = Workbench(board, folder / "out")
+    synthesis = synthesize(bench, folder / "top.v")
+    check_fit(board, synthesis.used)
+    routed = place_and_route(bench, synthesis, constraints(board, pins), pins.clock_hz / 1e6)
+    return bench, synthesis, routed, pack(bench, routed, "echo")
+
+
+def check_products(bench, synthesis, routed, bitstream):
+    assert MARKS[bitstream.suffix] in bitstream.read_bytes()
+    assert routed.meets_timing and routed.fmax_mhz > routed.clock_mhz
+    assert synthesis.bram == routed.bram == 1
+    assert synthesis.ff == routed.ff > 20
+    assert 0.75 * routed.lut <= synthesis.lut <= 1.1 * routed.lut
+    assert sum(hop["delay_ns"] for hop in routed.critical_path) == pytest.approx(1e3 / routed.fmax_mhz, rel=0.02)
+    drawing = routed.floorplan.read_text()
+    columns, rows = bench.board.grid
+    assert drawing.startswith(f'<svg viewBox="0 0 {50 * columns} {50 * rows}"')
+    assert drawing.count("<rect") > 50 and len(drawing) < 100_000
+    for x, y in re.findall(r'<rect x="([\d.]+)" y="([\d.]+)"', drawing):
+        assert float(x) < 50 * columns and float(y) < 50 * rows
+    left = {p.name for p in bench.out.iterdir()}
+    assert not [name for name in left if name.startswith(".")]
+    assert {"synthesize.log", "route.log", "pack.log"} <= {p.name for p in (bench.out / "logs").iterdir()}
+
+
+@pytest.mark.parametrize("name", ["icebreaker", "ulx3s-25f", "tang-nano-9k"])
+def test_from_verilog_to_bitstream_and_again(name, tmp_path):
+    bench, synthesis, routed, bitstream = flow(name, tmp_path)
+    check_products(bench, synthesis, routed, bitstream)
+    assert bench.fresh == set(bench.seconds) == {"synthesize", "route", "pack"}
+
+    # Both netlists are the same design: the cells of one, counted, are those of the other.
+    instances = re.findall(r"^  (\w+) (?:#\(|\\?\S+ +\(|\\?\S+\()", synthesis.netlist_v.read_text(), flags=re.MULTILINE)
+    kinds = Counter(word for word in instances if word not in {"module", "input", "output", "wire", "assign", "reg"})
+    assert kinds == synthesis.cells
+
+    # The same again takes nothing; in a folder of another name, the bitstream is the same to the bit.
+    before = os.stat(bitstream).st_mtime_ns
+    again, same, *_ = flow(name, tmp_path)
+    assert again.fresh == set() and again.seconds == bench.seconds and same == synthesis
+    assert os.stat(bitstream).st_mtime_ns == before
+    first = bitstream.read_bytes()
+
+    # Other constraints are routed and packed again, and synthesis is reused.
+    shutil.copy(bench.out / "cache.json", tmp_path)
+    other = Workbench(bench.board, tmp_path / "out")
+    text = constraints(bench.board, pins_of(bench.board))
+    routed = place_and_route(other, same, text + "\n", routed.clock_mhz)
+    assert other.fresh == {"route"}
+    assert pack(other, routed, "echo").read_bytes() == first
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", names())
+def test_every_shipped_board_gets_a_bitstream(name, tmp_path):
+    bench, synthesis, routed, bitstream = flow(name, tmp_path)
+    check_products(bench, synthesis, routed, bitstream)
+    offers = {kind: use["available"] for kind, use in routed.utilization.items()}
+    lut, ff, bram = (bench.board.resources.lut, bench.board.resources.ff, bench.board.resources.bram)
+    kinds = {"ice40": ("ICESTORM_LC", "ICESTORM_LC", "ICESTORM_RAM"), "ecp5": ("TRELLIS_COMB", "TRELLIS_FF", "DP16KD"),
+             "gowin": ("LUT4", "DFF", "BSRAM")}[bench.board.family]  # fmt: skip
+    if name == "ulx3s-12f":  # the die of the 25F, of which its maker promises half
+        assert (lut, ff, bram) < tuple(offers[kind] for kind in kinds)
+    else:
+        assert (lut, ff, bram) == tuple(offers[kind] for kind in kinds)
