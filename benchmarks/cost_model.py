@@ -25,7 +25,6 @@ from scipy.optimize import nnls
 from bitloom.boards.board import load
 from bitloom.boards.flow import synthesize
 from bitloom.boards.flow.workbench import Workbench
-from bitloom.boards.link import HostLink
 from bitloom.codegen import Resources, emit_verilog
 from bitloom.hw import ArgMax, MatVec, Threshold, WidthConverter
 
@@ -106,14 +105,6 @@ def errors(coefficients: dict[str, float], features: list[dict[str, float]], cou
     return np.abs(np.array(predicted) - counts) / np.maximum(np.array(counts), 8.0)
 
 
-def host_link(bench: Workbench) -> dict[str, int]:
-    """The host link of a 64-element sample and one result: what every design has besides its accelerator."""
-    board = bench.board
-    link = HostLink(clock_hz=board.clock_hz, baud=board.baud, elements=64, element=unsigned(5), sample_lanes=8,
-                    results=1, result=unsigned(4), result_lanes=1, design_id=0x12345678)
-    return measure(bench, link).rounded()
-
-
 def calibrate(family: str, points: int, folder: Path) -> dict[str, object]:
     """The cost entries of one family."""
     bench = Workbench(load(BOARDS[family]), folder / family)
@@ -135,7 +126,7 @@ def calibrate(family: str, points: int, folder: Path) -> dict[str, object]:
             print(f"{family:6} {name:15} {kind:4} error: seen {np.median(inside):6.1%} median {inside.max():6.1%} worst;"
                   f" unseen {np.median(outside):6.1%} median {outside.max():6.1%} worst")
             templates[name][kind] = fit(features, counts)
-    return {"synthesized_with": bench.tools["yosys"], "templates": {**templates, "HostLink": host_link(bench)}}
+    return {"synthesized_with": bench.tools["yosys"], "templates": templates}
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from bitloom.quant import Graph, MatMul, Node, Threshold
 
 from . import cost
 from .families import Family, Resources
-from .mapping import Folding
+from .mapping import Folding, shape_of
 
 MEMORIES = ("block", "distributed")
 Overrides = Mapping[str, Mapping[str, object]]
@@ -20,18 +20,28 @@ Overrides = Mapping[str, Mapping[str, object]]
 
 @dataclass(frozen=True)
 class Option:
-    """One way to fold one matrix–vector unit and the units that share its lanes (``members``, itself included)."""
+    """One way to fold one matrix–vector unit and the units that share its lanes (``members``, itself included).
+
+    The units behind it may have fewer lanes than it: its beats are SF cycles apart, in which one lane can do the work of
+    SF. ``lanes_out`` is how many they have; the link down to them is part of ``resources``.
+    """
 
     folding: Folding
     neuron_fold: int
     synapse_fold: int
+    lanes_out: int
     resources: Resources
     members: dict[str, Folding]
 
     @property
     def interval(self) -> int:
-        """Cycles per vector."""
-        return self.neuron_fold * self.synapse_fold
+        """Cycles per vector, of the unit and of those behind it."""
+        return self.neuron_fold * max(self.synapse_fold, self.folding.pe // self.lanes_out)
+
+    def spread(self, pace: int) -> int:
+        """Cycles from its first output beat to the last one of its group, of which one leaves each ``pace`` cycles."""
+        burst = self.folding.pe // self.lanes_out
+        return (self.neuron_fold - 1) * max(self.synapse_fold, burst * pace) + (burst - 1) * pace
 
 
 def divisors(n: int) -> list[int]:
@@ -72,7 +82,8 @@ def _listed(values: Sequence[object]) -> str:
 def options(graph: Graph, node: MatMul, family: Family, overrides: Overrides) -> list[Option]:
     """Every folding of ``node`` that divides and respects ``overrides``, with the predicted cost of its group.
 
-    Of the units in the group, each takes the memory that costs less area for its constants.
+    Each unit of the group takes the memory that costs less area for its constants. Those behind have either PE lanes or
+    the fewest that keep the pace.
     """
     outputs, inputs = node.weights.shape
     override = overrides.get(node.name, {})
@@ -83,15 +94,26 @@ def options(graph: Graph, node: MatMul, family: Family, overrides: Overrides) ->
             continue
         if outputs == pe and inputs == simd and memory == "block" and "memory" not in override:
             continue  # one word of constants needs no memory at all
-        lanes = {member.name: simd for member in before(graph, node)}
-        lanes.update({member.name: pe for member in behind(graph, node)})
-        members = {node.name: Folding(pe, simd, memory)}
-        resources = cost.estimate(family, graph, node, members[node.name])
-        for name, count in lanes.items():
-            members[name], price = _cheapest(family, graph, graph[name], count, overrides.get(name, {}))
-            resources = resources + price
-        found.append(Option(members[node.name], outputs // pe, inputs // simd, resources, members))
+        folding = Folding(pe, simd, memory)
+        own = cost.estimate(family, graph, node, folding)
+        fewest = next(lanes for lanes in divisors(pe) if lanes * (inputs // simd) >= pe)
+        for lanes in sorted({fewest, pe}):
+            ahead, price_ahead = _members(family, graph, before(graph, node), simd, overrides)
+            after, price_after = _members(family, graph, behind(graph, node), lanes, overrides)
+            link = cost.link(family, pe, lanes, shape_of(node.output.format).width)
+            found.append(Option(folding, outputs // pe, inputs // simd, lanes if after else pe,
+                                own + price_ahead + price_after + link, {**ahead, node.name: folding, **after}))
     return found
+
+
+def _members(family: Family, graph: Graph, nodes: list[Node], lanes: int,
+             overrides: Overrides) -> tuple[dict[str, Folding], Resources]:
+    """The foldings of ``nodes`` with that many lanes, and what they cost together."""
+    members, total = {}, Resources()
+    for node in nodes:
+        members[node.name], price = _cheapest(family, graph, node, lanes, overrides.get(node.name, {}))
+        total = total + price
+    return members, total
 
 
 def _cheapest(family: Family, graph: Graph, node: Node, lanes: int,
@@ -111,7 +133,7 @@ def before(graph: Graph, node: MatMul) -> list[Node]:
 
 
 def behind(graph: Graph, node: MatMul) -> list[Node]:
-    """The units between ``node`` and the next matrix–vector unit or the output, which have its PE lanes."""
+    """The units between ``node`` and the next matrix–vector unit or the output, which take their lanes from it."""
     nodes = list(graph.nodes[1:])
     followers = nodes[nodes.index(node) + 1:]
     return list(takewhile(lambda member: not isinstance(member, MatMul), followers))

@@ -69,14 +69,13 @@ class _Program:
             rows, seen = [], {}
             for i, up in enumerate(self.options[index]):
                 for simd in sorted({o.folding.simd for o in self.options[index + 1]}):
-                    key = (up.folding.pe, up.folding.simd, simd)
+                    key = (up.folding.pe, up.folding.simd, up.lanes_out, simd)
                     if key not in seen:
-                        a = up.folding.pe
-                        step = gcd(a, simd)
-                        price = cost.link(self.family, a, simd, bits)
-                        spread = (up.neuron_fold - 1) * max(up.synapse_fold, a // step) + a // step - 1
-                        seen[key] = (0 if a == simd else count // step, spread, round(price.lut * _SCALE),
-                                     round(price.ff * _SCALE))
+                        step = gcd(up.lanes_out, simd)
+                        price = cost.link(self.family, up.lanes_out, simd, bits)
+                        pace = up.lanes_out // step
+                        seen[key] = (0 if up.lanes_out == simd else count // step, up.spread(pace) + pace - 1,
+                                     round(price.lut * _SCALE), round(price.ff * _SCALE))
                     rows.append((i, simd, *seen[key]))
             names = ("option", "simd", "cycles", "spread", "lut", "ff")
             columns = [self.model.new_int_var(0, max(row[c] for row in rows), f"{node.name}.{name}")
@@ -91,7 +90,7 @@ class _Program:
             self.usage["lut"] = self.usage["lut"] + lut
             self.usage["ff"] = self.usage["ff"] + ff
         last = zip(self.options[-1], self.chosen[-1])
-        self.latency = self.latency + sum((o.neuron_fold - 1) * o.synapse_fold * x for o, x in last)
+        self.latency = self.latency + sum(o.spread(1) * x for o, x in last)
 
     def limit(self, budget: Resources) -> None:
         for name, used in self.usage.items():

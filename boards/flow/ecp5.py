@@ -27,7 +27,7 @@ class ECP5(FamilyFlow):
     logic = "TRELLIS_COMB"
 
     def synthesis(self, board: Board, dsp: bool) -> str:
-        return f"synth_ecp5{'' if dsp else ' -nodsp'} -top top"
+        return f"synth_ecp5 -nowidelut{'' if dsp else ' -nodsp'} -top top"
 
     def count(self, cells: Cells) -> Resources:
         kinds = Counter(cell["type"] for cell in cells.values())

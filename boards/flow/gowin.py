@@ -28,7 +28,7 @@ class Gowin(FamilyFlow):
 
     def synthesis(self, board: Board, dsp: bool) -> str:
         family = "gw2a" if _device(board).startswith("GW2A") else "gw1n"
-        return f"synth_gowin -family {family}{'' if dsp else ' -nodsp'} -top top"
+        return f"synth_gowin -family {family} -nowidelut{'' if dsp else ' -nodsp'} -top top"
 
     def count(self, cells: Cells) -> Resources:
         kinds = Counter(cell["type"] for cell in cells.values())

@@ -34,7 +34,7 @@ class ICE40(FamilyFlow):
         flip_flops = sum(n for kind, n in kinds.items() if kind.startswith("SB_DFF"))
         memories = sum(n for kind, n in kinds.items() if kind.startswith("SB_RAM40"))
         lone = lone_flip_flops(cells, ("SB_DFF",), {"SB_LUT4": "O"})
-        return Resources(kinds["SB_LUT4"] + lone, flip_flops, memories, kinds["SB_MAC16"])
+        return Resources(kinds["SB_LUT4"] + lone + _lone_carries(cells), flip_flops, memories, kinds["SB_MAC16"])
 
     def placement(self, board: Board) -> list[str]:
         platform = board.make_platform()
@@ -49,3 +49,11 @@ class ICE40(FamilyFlow):
 
     def packing(self, board: Board, bitstream: str) -> list[str]:
         return [*board.pack, self.routed, bitstream]
+
+
+def _lone_carries(cells: Cells) -> int:
+    """How many carries have no LUT on the same two operands beside them, so that packing gives them a cell each."""
+    operands = {frozenset((str(cell["connections"]["I1"]), str(cell["connections"]["I2"])))
+                for cell in cells.values() if cell["type"] == "SB_LUT4"}
+    carries = [cell["connections"] for cell in cells.values() if cell["type"] == "SB_CARRY"]
+    return sum(frozenset((str(carry["I0"]), str(carry["I1"]))) not in operands for carry in carries)

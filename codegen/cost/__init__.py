@@ -5,6 +5,6 @@ Each template says what it is made of (``features()``: bits of adders, of produc
 those files by synthesis. Block memories are not fitted but counted, from the aspect ratios of the family's block.
 """
 
-from .model import estimate, fixed, link, predict
+from .model import estimate, link, predict
 
-__all__ = ["estimate", "fixed", "link", "predict"]
+__all__ = ["estimate", "link", "predict"]

@@ -62,8 +62,3 @@ def link(family: Family, a: int, b: int, bits: int) -> Resources:
         if lanes_in != lanes_out:
             total = total + predict(family, WidthConverter(unsigned(bits), lanes_in, lanes_out))
     return total
-
-
-def fixed(family: Family, name: str) -> Resources:
-    """The measured size of a part that is the same in each design, such as ``HostLink``."""
-    return Resources(**coefficients(family.name)[name])
