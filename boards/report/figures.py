@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from .record import Layer, Report
@@ -81,10 +82,13 @@ class Path:
 COMPARES = {
     "model": "trained network ↔ integer graph",
     "rtl": "integer graph ↔ RTL, with and without stalls",
+    "netlist": "… ↔ synthesized netlist of the top, through its serial pins",
     "top": "… ↔ board top, through its serial pins",
-    "netlist": "… ↔ synthesized netlist, through its serial pins",
     "bitstream": "… ↔ gates decoded from the bitstream",
 }
+
+
+_APPENDED = re.compile(r"_(?:SB|LUT\d|TRELLIS|CCU2C|L6MUX21|PFUMX|DFF|DFFE?[SRC]*E?|ALU|MUX\d|MULT\d|DP16KD)_\w*")
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -105,7 +109,7 @@ def headline(report: Report) -> list[Figure]:
     lut, fmax, clock = report.lut, report.fmax_mhz, report.clock_mhz
     figures = []
     if report.accuracy is not None:
-        count = f"on {report.samples:,} samples" if report.samples else "on the test set"
+        count = f"on {report.samples:,} samples" if report.samples else "of the held-out samples"
         source = "simulated" if simulated else "integer graph"
         figures.append(Figure("Accuracy", f"{report.accuracy * 100:.1f}", "%", source, count))
     if report.throughput_fps is not None:
@@ -136,7 +140,7 @@ def pipeline(report: Report) -> list[Bar]:
     slowest = max(layer.interval for layer in report.layers)
     return [
         Bar(layer.name, f"{layer.interval:,}", layer.interval / longest, tone[layer.name],
-            "sets the pace" if layer.interval == slowest else f"busy {layer.interval / longest:.0%} of the time")
+            "sets the pace" if layer.interval == slowest else f"busy {layer.interval / longest * 100:.0f} %")
         for layer in report.layers
     ]
 
@@ -183,6 +187,11 @@ def utilization(report: Report) -> list[Bar]:
             "full" if use.used > 0.9 * use.available else "", f"{use.used / use.available * 100:.0f} %")
         for name, use in used
     ]
+
+
+def shortened(name: str) -> str:
+    """``name`` without what synthesis appends to names of the source: ``link.crc_SB_DFF_Q[3]`` is ``link.crc…[3]``."""
+    return _APPENDED.sub("…", name)
 
 
 def critical_path(report: Report) -> Path | None:

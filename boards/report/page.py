@@ -33,7 +33,7 @@ def render(build_dir: str | Path) -> Path:
     names = [layer.name for layer in report.layers]
     environment = Environment(loader=PackageLoader("bitloom.boards.report", "."), autoescape=True,
                               undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["number"] = figures.number
+    environment.filters |= {"number": figures.number, "shortened": figures.shortened}
     html = environment.get_template("page.html.j2").render(
         report=report,
         headline=figures.headline(report),

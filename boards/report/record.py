@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 FILE = "report.json"
 
-LEVELS = ("model", "rtl", "top", "netlist", "bitstream")
+LEVELS = ("model", "rtl", "netlist", "top", "bitstream")
 """The rungs of the ladder, lowest first."""
 
 Count = Annotated[int, Field(strict=True, ge=0)]
@@ -37,13 +37,18 @@ class _Section(BaseModel):
 
 
 class Level(_Section):
-    """One rung of the ladder. Only ``passed`` says that real samples went through without a mismatch."""
+    """One rung of the ladder. Only ``passed`` says that real samples went through without a mismatch.
+
+    ``interval`` and ``latency`` are cycles that were measured, ``reason`` says why not, or what was compared.
+    """
 
     samples: Count = 0
     mismatches: Count = 0
     seconds: Amount = 0
-    status: Literal["passed", "failed", "skipped"] = "passed"
+    status: Literal["passed", "failed", "unavailable"] = "passed"
     reason: str = ""
+    interval: Count | None = None
+    latency: Count | None = None
 
 
 class Figures(_Section):
@@ -106,7 +111,7 @@ class Report(Figures):
     target: str | None = None
     samples: Count | None = None
     mismatches: Count | None = None
-    levels: dict[Literal["model", "rtl", "top", "netlist", "bitstream"], Level] = {}
+    levels: dict[Literal["model", "rtl", "netlist", "top", "bitstream"], Level] = {}
     predicted: Figures = Figures()
     stage: Literal["estimate", "synthesis", "route"] | None = None
     layers: list[Layer] = []

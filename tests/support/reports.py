@@ -9,7 +9,7 @@ VALUES = {
     "levels": {"model": {"samples": 16, "mismatches": 0, "seconds": 0.5},
                "rtl": {"samples": 16, "mismatches": 0, "seconds": 12.25},
                "top": {"status": "failed", "samples": 7, "mismatches": 3, "seconds": 1},
-               "netlist": {"status": "skipped", "reason": "no model of <SB_FOO>"}},
+               "netlist": {"status": "unavailable", "reason": "no model of <SB_FOO>"}},
     "interval_cycles": 64, "latency_cycles": 233, "clock_mhz": 12, "throughput_fps": 187500, "latency_us": 19.4,
     "lut": 2829, "ff": 790, "bram": 24, "dsp": 0, "fmax_mhz": 67.5,
     "predicted": {"interval_cycles": 64, "latency_cycles": 233, "lut": 1415, "ff": 790, "bram": 24},

@@ -69,7 +69,7 @@ def test_the_page_needs_neither_network_nor_script(build_dir: Path) -> None:
     "Logic 2,829 LUTs routed 54 % of the device",
     "Fmax 67.5 MHz routed 5.6× the clock of 12 MHz",
     "fc1 MatVec 4 → 2 4 × 16 64 5 weights 64×192 block 812",
-    "16 samples · 0 mismatches · 12.2 s", "7 samples · 3 mismatches", "skipped no model of <SB_FOO>",
+    "16 samples · 0 mismatches · 12.2 s", "7 samples · 3 mismatches", "unavailable no model of <SB_FOO>",
     "LUTs 1,415 2,829 2.00 routed", "Interval, cycles 64 64 1.00 simulated",
     "5.00 ns from register to register: 2.39 ns in cells, 2.61 ns in wires",
     "accelerator.fc1.n<1> 2.61 accelerator.fc1.b_LC 1.00 5.00",
@@ -88,7 +88,7 @@ def test_nothing_estimated_is_printed_as_measured(tmp_path: Path) -> None:
     update(tmp_path, {**estimated, "stage": "estimate"})
     text = page(tmp_path).text.split("A figure is what its label says")[0]
     assert "Throughput 187,500 /s estimated" in text and "Logic 2,829 LUTs estimated" in text
-    measured = text.replace("synthesized netlist", "")
+    measured = text.replace("synthesized netlist of the top", "")
     assert not any(stage in measured for stage in ("simulated", "synthesized", "routed"))
     assert "Predicted and measured" not in text and text.count("not run") == 4
 
