@@ -1,0 +1,69 @@
+"""``bitloom compile`` and ``bitloom build``: from a design to RTL, and on to a bitstream."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from ..console import Screen
+from ..designs import chosen_design, design_arguments, out_folder
+from ..errors import Command
+from ..samples import illustrate
+from .report import print_figures
+
+
+@click.command("compile", cls=Command, short_help="Fold a design and write its RTL.")
+@design_arguments
+def compile_(as_json: bool, **chosen: Any) -> None:
+    """Compile DESIGN: fold it for the board, print the layer table, write the RTL and the pin constraints."""
+    from bitloom.boards.build import compile_design
+    from bitloom.boards.report import read
+
+    screen = Screen(as_json)
+    design = chosen_design(**chosen)
+    compiled = compile_design(design, out_folder(**chosen), screen)
+    illustrate(screen, design.model, compiled.out)
+    values = read(compiled.out)
+    print_layers(screen, values)
+    screen.say(f"{compiled.top}")
+    screen.result({**values, "folder": compiled.out, "rtl": compiled.top, "constraints": compiled.constraints})
+
+
+@click.command(cls=Command, short_help="Build a design down to the bitstream.")
+@design_arguments
+def build(as_json: bool, **chosen: Any) -> None:
+    """Build DESIGN down to the bitstream: RTL, synthesis, place and route, packing, report.
+
+    A step whose inputs have not changed is not done again.
+    """
+    from bitloom.boards.build import build as build_design
+    from bitloom.boards.build import load_build
+
+    screen = Screen(as_json)
+    design = chosen_design(**chosen)
+    folder = out_folder(**chosen)
+    values = build_design(design, folder, screen)
+    illustrate(screen, design.model, folder)
+    print_layers(screen, values)
+    print_figures(screen, values)
+    bitstream = load_build(folder).bitstream
+    screen.say(f"{bitstream}\n{folder / 'report.html'}")
+    screen.result({**values, "folder": folder, "bitstream": bitstream, "report": folder / "report.html"})
+
+
+def print_layers(screen: Screen, values: dict[str, Any]) -> None:
+    """The layer table: templates, folding, closed forms, memories, and the predicted resources."""
+    rows = [
+        (layer["name"], layer["template"], f"{layer['inputs']} → {layer['outputs']}",
+         f"{layer['pe']} × {layer['simd']}", f"{layer['interval']:,}", f"{layer['latency']:,}", layer["memory"] or "–",
+         *(f"{layer[kind]:,}" for kind in ("lut", "ff", "bram", "dsp")))
+        for layer in values["layers"]
+    ]
+    total = values["predicted"]
+    rows.append(("pipeline", "", "", "", f"{total['interval_cycles']:,}", f"{total['latency_cycles']:,}", "",
+                 *(f"{total[kind]:,}" for kind in ("lut", "ff", "bram", "dsp"))))
+    screen.table(["layer", "template", "shape", ">PE × SIMD", ">interval", ">latency", "constants",
+                  ">LUT", ">FF", ">BRAM", ">DSP"], rows)
+    screen.say(f"{total['throughput_fps']:,.0f} samples/s at {total['clock_mhz']:g} MHz; interval and latency in "
+               "cycles, resources estimated")

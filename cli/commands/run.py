@@ -1,0 +1,123 @@
+"""``bitloom program`` and ``bitloom run``: the bitstream onto the board, samples through the board."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+
+from bitloom import RequestError, WorkError
+
+from ..console import Screen
+from ..designs import built_design, design_arguments, out_folder
+from ..errors import Command
+from ..samples import held_out
+
+if TYPE_CHECKING:
+    from bitloom.boards.build import Compiled
+
+
+@click.command(cls=Command, short_help="Load a bitstream onto its board.")
+@design_arguments
+def program(as_json: bool, **chosen: Any) -> None:
+    """Load the bitstream of DESIGN onto its board with openFPGALoader."""
+    from bitloom.boards.build import load_build
+    from bitloom.boards.program import program as load_onto
+
+    screen = Screen(as_json)
+    compiled = load_build(out_folder(**chosen))
+    seconds = load_onto(compiled.board, compiled.bitstream, screen)
+    screen.say(f"{compiled.bitstream.name} runs on {compiled.board.title}")
+    screen.result({"board": compiled.board.name, "bitstream": compiled.bitstream, "seconds": seconds})
+
+
+@click.command(cls=Command, short_help="Classify samples on a board, or simulated.")
+@design_arguments
+@click.option("--port", help="The board's serial port, such as /dev/ttyUSB1.")
+@click.option("--simulate", is_flag=True, help="Simulate the board's top instead of talking to a board.")
+@click.option("--samples", type=click.IntRange(min=1), metavar="N", help="How many held-out samples [32, simulated 4].")
+@click.option("--input", "source", type=click.Path(path_type=Path), help="Your own samples: .npy, or .csv of integers.")
+def run(
+    port: str | None, simulate: bool, samples: int | None, source: Path | None, as_json: bool, **chosen: Any
+) -> None:
+    """Classify samples on the board that runs DESIGN, or on its simulation, and compare with the integer graph."""
+    from bitloom import quant
+    from bitloom.boards.build import compile_design, load_build
+
+    if simulate == (port is not None):
+        raise RequestError("give either --port, the board's serial port, or --simulate")
+    screen = Screen(as_json)
+    if simulate:
+        compiled = compile_design(built_design(**chosen), out_folder(**chosen), screen)
+    else:
+        compiled = load_build(out_folder(**chosen))
+    inputs, labels = _samples(compiled, source, samples or (4 if simulate else 32))
+    expected = quant.run(compiled.graph, inputs).reshape(len(inputs), -1)
+    answers = _answers(screen, compiled, port, inputs)
+    mismatches = int((answers != expected).any(axis=1).sum())
+    _print(screen, compiled, answers, labels)
+    accuracy = None if labels is None or answers.shape[1] != 1 else float((answers[:, 0] == labels).mean())
+    screen.result({"samples": len(inputs), "results": answers, "mismatches": mismatches, "accuracy": accuracy})
+    if mismatches:
+        raise WorkError(f"{mismatches} of {len(inputs)} results differ from the integer graph's")
+
+
+def _answers(screen: Screen, compiled: Compiled, port: str | None, inputs: np.ndarray) -> np.ndarray:
+    """What the board, or its simulation, answers: int64 (samples, results)."""
+    from bitloom.boards.client import Client
+
+    if port is None:
+        from bitloom.sim import SimulatedBoard
+
+        with screen.step("simulate"), SimulatedBoard(compiled.out) as board:
+            return board.infer(inputs)
+    with screen.step("run") as step, Client(port, compiled.interface, baud=compiled.board.baud) as client:
+        answers = client.infer(inputs, step.advance)
+        if client.throughput is not None:
+            step.note(f"{client.throughput.samples_per_second:,.0f} samples/s over the serial port")
+        return answers
+
+
+def _samples(compiled: Compiled, source: Path | None, count: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """The samples to run, (n, elements), and their classes where they are known."""
+    if source is not None:
+        return _read(source, compiled), None
+    found = held_out(compiled.graph)
+    if found is None:
+        raise RequestError("no held-out samples of this network are at hand; give your own with --input FILE")
+    return found.inputs[:count], found.labels[:count]
+
+
+def _read(source: Path, compiled: Compiled) -> np.ndarray:
+    """Samples from a file, checked against what the network takes."""
+    elements, fmt = compiled.interface.elements, compiled.graph.input.output.format
+    try:
+        if source.suffix == ".npy":
+            values = np.load(source, allow_pickle=False)
+        else:
+            rows = [line.split(",") for line in source.read_text(encoding="utf-8").splitlines() if line.strip()]
+            values = np.array([[int(word) for word in row] for row in rows], ndmin=2)
+    except FileNotFoundError:
+        raise RequestError(f"{source}: there is no such file") from None
+    except (OSError, ValueError) as error:
+        raise RequestError(f"{source}: must be a .npy array, or lines of integers and commas ({error})") from None
+    if values.size == 0 or values.size % elements or (values.ndim > 1 and values[0].size != elements):
+        raise RequestError(f"{source}: samples must have {elements} elements each, and the shape is {values.shape}")
+    if values.dtype.kind not in "iuf" or not np.array_equal(values, np.round(values)) or not fmt.holds(values):
+        raise RequestError(f"{source}: elements must be integers of {fmt.lo} to {fmt.hi}")
+    return np.asarray(values.reshape(-1, elements), dtype=np.int64)
+
+
+def _print(screen: Screen, compiled: Compiled, answers: np.ndarray, labels: np.ndarray | None) -> None:
+    """The results as people read them: classes where the network has names for them."""
+    names = compiled.graph.classes
+    if answers.shape[1] != 1 or not names:
+        for row in answers:
+            screen.say(" ".join(map(str, row)))
+        return
+    screen.say(" ".join(names[int(answer)] for answer in answers[:, 0]))
+    if labels is not None:
+        right = int((answers[:, 0] == labels).sum())
+        screen.say(f"{right} of {len(labels)} right ({right / len(labels):.1%})")

@@ -1,0 +1,59 @@
+"""``bitloom verify``: climb the ladder, from the trained network to the synthesized netlist."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bitloom import WorkError
+
+from ..console import Screen
+from ..designs import built_design, design_arguments, out_folder
+from ..errors import Command
+from ..samples import illustrate
+from .report import print_ladder
+
+LEVELS = ("model", "rtl", "top", "netlist")
+
+
+@click.command(cls=Command, short_help="Climb the verification ladder.")
+@design_arguments
+@click.option("--level", type=click.Choice(LEVELS), default="top", show_default=True, help="How high to climb.")
+@click.option("--samples", type=click.IntRange(min=1), metavar="N", help="Samples per level [what a level takes].")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the random stalls.")
+@click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write the outcome as JUnit XML.")
+def verify(level: str, samples: int | None, seed: int, junit: Path | None, as_json: bool, **chosen: Any) -> None:
+    """Verify DESIGN bit for bit: the same samples at each level, up to the one named.
+
+    \b
+    model     the trained network against the integer graph
+    rtl       the integer graph against the RTL, with and without random stalls; cycles against their closed forms
+    top       ... against the board's top, through its serial pins
+    netlist   ... against the synthesized netlist of that top, through its serial pins
+
+    What a level needs is built first where it is missing.
+    """
+    from bitloom import sim
+    from bitloom.boards.build import compile_design, synthesize_build
+
+    screen = Screen(as_json)
+    design = built_design(**chosen)
+    folder = out_folder(**chosen)
+    compiled = compile_design(design, folder, screen)
+    if level == "netlist":
+        synthesize_build(compiled, screen)
+    results = sim.verify(folder, level=level, samples=samples, seed=seed, progress=screen)
+    if junit is not None:
+        sim.write_junit(results, junit)
+    illustrate(screen, design.model, folder)
+    print_ladder(screen, results)
+    screen.result({"design": design.design, "folder": folder, "levels": {
+        result.level: {"status": result.status, "samples": result.samples, "mismatches": result.mismatches,
+                       "seconds": result.seconds, "reason": result.reason} for result in results}})
+    failed = [result for result in results if result.status == "failed"]
+    if failed:
+        raise WorkError(f"level {failed[0].level}: {failed[0].reason or f'{failed[0].mismatches} mismatches'}")
+    if results[-1].level != level or results[-1].status != "passed":
+        raise WorkError(f"level {level} was not reached: {results[-1].reason or results[-1].status}")
