@@ -32,6 +32,7 @@ from .flow import (
     place_and_route,
     synthesize,
 )
+from .link import baud_divisor
 from .link_cost import link_cost
 from .pins import SUFFIX, Pins, constraints, pins_of
 from .progress import SILENT, Progress, Step
@@ -154,8 +155,8 @@ def build(design: Design, out_dir: str | Path | None = None, progress: Progress 
 def _compile(design: Design, out: Path, progress: Progress) -> Compiled:
     board = boards.load(design.board)
     _, graph = resolve_model(design.model)
-    clock_hz = _clock_hz(design, board)
-    pins = pins_of(board)
+    clock_hz, pins = _clock_hz(design, board), pins_of(board)
+    _check_link(board, graph, clock_hz)
     fingerprint = of_request(design, board, graph)
     with progress.step("compile") as step:
         manifest = _manifest(out)
@@ -185,6 +186,18 @@ def _compile(design: Design, out: Path, progress: Progress) -> Compiled:
     return compiled
 
 
+def _check_link(board: Board, graph: Graph, clock_hz: float) -> None:
+    """Refuse what the host link cannot carry, before anything is built for it."""
+    try:
+        baud_divisor(clock_hz, board.baud)
+    except ValueError as error:
+        raise RequestError(f"board {board.name}: {error}") from None
+    for what, name in (("elements per sample", graph.input.name), ("results per sample", graph.output)):
+        count = prod(graph[name].output.shape)
+        if not 1 <= count <= 65535:
+            raise RequestError(f"model {graph.name}: the host link carries 1 to 65,535 {what}, not {count:,}")
+
+
 def _known(design: Design, board: Board, graph: Graph, out: Path, manifest: dict[str, Any]) -> Compiled:
     """What the manifest of ``out`` says was compiled there."""
     foldings = {name: Folding(**folding) for name, folding in manifest["foldings"].items()}
@@ -195,15 +208,12 @@ def _known(design: Design, board: Board, graph: Graph, out: Path, manifest: dict
 
 def _top(compiled: Compiled, pins: Pins) -> Top:
     face = compiled.interface
-    try:
-        return Top(
-            codegen.Accelerator(compiled.plan), clock_hz=compiled.plan.clock_hz, baud=compiled.board.baud,
-            elements=face.elements, results=face.results, design_id=compiled.design_id,
-            element_bipolar=face.element.bipolar, result_bipolar=face.result.bipolar,
-            leds=len(pins.leds), leds_inverted=pins.leds_inverted,
-        )
-    except ValueError as error:
-        raise RequestError(f"board {compiled.board.name}: {error}") from error
+    return Top(
+        codegen.Accelerator(compiled.plan), clock_hz=compiled.plan.clock_hz, baud=compiled.board.baud,
+        elements=face.elements, results=face.results, design_id=compiled.design_id,
+        element_bipolar=face.element.bipolar, result_bipolar=face.result.bipolar,
+        leds=len(pins.leds), leds_inverted=pins.leds_inverted,
+    )
 
 
 def _synthesize(bench: Workbench, compiled: Compiled) -> Synthesis:

@@ -116,6 +116,8 @@ def resolve_model(name: str) -> tuple[Path | None, Graph]:
     """
     path = Path(name)
     if path.suffix == ".npz":
+        if not path.is_file():
+            raise RequestError(f"model {name}: there is no such file")
         return None, load(path)
     folder = model_folder(name)
     if not (folder / GRAPH).is_file():
