@@ -123,7 +123,7 @@ def calibrate(family: str, points: int, folder: Path) -> dict[str, object]:
         for kind, counts in (("lut", luts), ("ff", ffs)):
             trial = fit(features[seen], counts[seen])
             inside, outside = (errors(trial, features[part], counts[part]) for part in (seen, slice(seen.stop, None)))
-            print(f"{family:6} {name:15} {kind:4} error: seen {np.median(inside):6.1%} median {inside.max():6.1%} worst;"
+            print(f"{family:6} {name:15} {kind:4} seen {np.median(inside):6.1%} median {inside.max():6.1%} worst error;"
                   f" unseen {np.median(outside):6.1%} median {outside.max():6.1%} worst")
             templates[name][kind] = fit(features, counts)
     return {"synthesized_with": bench.tools["yosys"], "templates": templates}

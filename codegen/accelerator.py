@@ -21,8 +21,8 @@ class Accelerator(wiring.Component):
     ``plan.output_lanes`` elements, in the same order; the bits are those of the integer graph's interpreter, whatever
     the folding and the stalls.
 
-    Timing: ``interval`` cycles between the starts of consecutive samples, ``latency`` cycles from the first input beat to
-    the first output beat (both closed forms of :mod:`bitloom.codegen.schedule`).
+    Timing: ``interval`` cycles between the starts of consecutive samples, ``latency`` cycles from the first input beat
+    to the first output beat (both closed forms of :mod:`bitloom.codegen.schedule`).
 
     Members: ``i`` (``In(vector(input shape, input_lanes))``), ``o`` (``Out(vector(output shape, output_lanes))``).
     """

@@ -22,8 +22,8 @@ Overrides = Mapping[str, Mapping[str, object]]
 class Option:
     """One way to fold one matrix–vector unit and the units that share its lanes (``members``, itself included).
 
-    The units behind it may have fewer lanes than it: its beats are SF cycles apart, in which one lane can do the work of
-    SF. ``lanes_out`` is how many they have; the link down to them is part of ``resources``.
+    The units behind it may have fewer lanes than it: its beats are SF cycles apart, in which one lane can do the work
+    of SF. ``lanes_out`` is how many they have; the link down to them is part of ``resources``.
     """
 
     folding: Folding

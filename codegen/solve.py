@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import fields
 from itertools import pairwise
 from math import ceil, gcd
+from typing import Any
 
 from ortools.sat.python import cp_model
 
@@ -20,6 +21,9 @@ from . import cost
 from .families import AREA_WEIGHTS, Family, Resources
 from .folding import Folding, Option, Overrides, options
 from .mapping import shape_of
+
+Linear = Any
+"""A linear expression of the solver's variables; its own types do not say what sums of them are."""
 
 TARGETS = ("throughput", "latency", "area")
 _SCALE = 16
@@ -53,11 +57,11 @@ class _Program:
         for found, choice in zip(self.options, self.chosen):
             self.model.add(self.interval >= sum(o.interval * x for o, x in zip(found, choice)))
         self.usage = {f.name: self._usage(f.name) for f in fields(Resources)}
-        self.latency: cp_model.LinearExpr = sum(
+        self.latency: Linear = sum(
             (o.synapse_fold - 1) * x for o, x in zip(self.options[0], self.chosen[0]))
         self._links()
 
-    def _usage(self, resource: str) -> cp_model.LinearExpr:
+    def _usage(self, resource: str) -> Linear:
         return sum(round(getattr(o.resources, resource) * _SCALE) * x
                    for found, choice in zip(self.options, self.chosen) for o, x in zip(found, choice))
 
@@ -96,9 +100,9 @@ class _Program:
         for name, used in self.usage.items():
             self.model.add(used <= int(getattr(budget, name) * _SCALE))
 
-    def area(self, budget: Resources | None) -> cp_model.LinearExpr:
+    def area(self, budget: Resources | None) -> Linear:
         """One number for area: what is scarce on the device counts for more."""
-        total: cp_model.LinearExpr = 0
+        total: Linear = 0
         for name, used in self.usage.items():
             weight = getattr(AREA_WEIGHTS, name)
             if budget is not None and getattr(budget, name) > 0:
@@ -106,7 +110,7 @@ class _Program:
             total = total + used * ceil(weight * 16)
         return total
 
-    def solve(self, goals: list[cp_model.LinearExpr]) -> list[Option] | None:
+    def solve(self, goals: list[Linear]) -> list[Option] | None:
         """The options that minimize the goals in lexicographic order; None if nothing satisfies the constraints."""
         solver = cp_model.CpSolver()
         solver.parameters.num_workers = 1  # the same answer in each run
