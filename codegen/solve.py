@@ -7,6 +7,7 @@ One integer program per request: an option for each matrix–vector unit, the pi
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from itertools import pairwise
 from math import ceil, gcd
@@ -116,10 +117,12 @@ class _Program:
         solver.parameters.num_workers = 1  # the same answer in each run
         solver.parameters.random_seed = 0
         solver.parameters.max_deterministic_time = 30
+        solver.parameters.catch_sigint_signal = False  # its own handler would outlive it and end the whole process
+        solver.parameters.catch_sigint_signal = False  # it would leave the process deaf to Python's own handler
         picked = None
         for goal in goals:
             self.model.minimize(goal)
-            if solver.solve(self.model) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+            if _interruptible(solver, self.model) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
                 return picked
             picked = [next(o for o, x in zip(found, choice) if solver.value(x))
                       for found, choice in zip(self.options, self.chosen)]
@@ -129,6 +132,17 @@ class _Program:
                 for x in choice:
                     self.model.add_hint(x, solver.value(x))
         return picked
+
+
+def _interruptible(solver: cp_model.CpSolver, model: cp_model.CpModel) -> Any:
+    """The status of solving ``model``, in a thread of its own: an interrupt ends the search at once."""
+    with ThreadPoolExecutor(1) as pool:
+        status = pool.submit(solver.solve, model)
+        try:
+            return status.result()
+        except BaseException:
+            solver.stop_search()
+            raise
 
 
 def choose(
