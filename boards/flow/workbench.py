@@ -68,8 +68,12 @@ class Workbench:
             with disk_errors(self.out):
                 folder = Path(tempfile.mkdtemp(dir=self.out, prefix=f".{name}."))
             try:
-                with disk_errors(self.out):
-                    values = dict(work(folder, step))
+                try:
+                    with disk_errors(self.out):
+                        values = dict(work(folder, step))
+                except WorkError:
+                    self._check_space()  # the first of all reasons why a tool fails
+                    raise
                 self._check_space()
                 for product in products:
                     if not (folder / product).is_file() or not (folder / product).stat().st_size:

@@ -1,6 +1,8 @@
 """A build folder holds one request: the same is not done again, an edited top is kept, another clears the folder."""
 
 import json
+import subprocess
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -171,6 +173,24 @@ def test_an_interrupt_while_emitting_leaves_no_manifest(design, tmp_path, monkey
         load_build(tmp_path)
     monkeypatch.undo()
     assert compile_design(design, tmp_path).top.exists()
+
+
+INTERRUPTED = """
+import os, signal, sys, time
+from bitloom.boards.build import compile_design
+from bitloom.boards.design import make_design
+try:
+    compile_design(make_design(sys.argv[1], target="area"), sys.argv[2])
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(10)
+except KeyboardInterrupt:
+    print("heard")
+"""
+
+
+def test_interrupts_are_heard_after_the_solver_has_run(model, tmp_path):
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED, model, str(tmp_path)], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "heard\n")
 
 
 def test_a_board_of_the_users_own_is_kept_with_the_build(model, tmp_path):
