@@ -9,13 +9,23 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import click
+from rich.columns import Columns
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -71,14 +81,23 @@ class Screen:
         """A heading before a block of results."""
         self.out.print(Text(title, style="bold"))
 
-    def table(self, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
-        """A table of results; a column whose title begins with ``>`` is aligned to the right."""
-        titles = list(columns)
+    def table(self, columns: Iterable[str], rows: Iterable[Iterable[object]], optional: Sequence[str] = ()) -> None:
+        """A table of results; a column whose title begins with ``>`` is aligned to the right.
+
+        On a terminal that is too narrow the columns named in ``optional`` are left out, the first one first.
+        """
+        titles, cells = list(columns), [[str(cell) for cell in row] for row in rows]
+        widths = [max(len(text) for text in texts) for texts in zip(*cells, (title.lstrip(">") for title in titles))]
+        shown = list(range(len(titles)))
+        for title in optional:
+            if self.out.is_terminal and sum(widths[index] + 2 for index in shown) - 2 > self.out.width:
+                shown.remove(titles.index(title))
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", show_header=any(titles))
-        for title in titles:
-            table.add_column(title.lstrip(">"), justify="right" if title.startswith(">") else "left")
-        for row in rows:
-            table.add_row(*(Text(str(cell)) for cell in row))
+        for index in shown:
+            right = titles[index].startswith(">")
+            table.add_column(titles[index].lstrip(">"), justify="right" if right else "left", no_wrap=bool(optional))
+        for row in cells:
+            table.add_row(*(Text(row[index]) for index in shown))
         self.out.print(table, soft_wrap=False) if self.out.is_terminal else _wide(self.out, table)
 
     def result(self, values: Mapping[str, Any]) -> None:
@@ -124,10 +143,22 @@ def jsonable(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | str) else str(value)
 
 
+class _Share(BarColumn):
+    """A bar with how many of how many, where that is known; nothing otherwise."""
+
+    def __init__(self) -> None:
+        super().__init__(bar_width=20)
+        self._count = MofNCompleteColumn()
+
+    def render(self, task: Task) -> Any:
+        if task.total is None:
+            return Text("")
+        return Columns([super().render(task), self._count.render(task)])
+
+
 def _bar(console: Console) -> Progress:
-    return Progress(SpinnerColumn(), TextColumn("{task.description:<28}", markup=False), BarColumn(20),
-                    MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.fields[note]}", markup=False),
-                    console=console, transient=True)
+    return Progress(SpinnerColumn(), TextColumn("{task.description:<28}", markup=False), TimeElapsedColumn(), _Share(),
+                    TextColumn("{task.fields[note]}", markup=False), console=console, transient=True)
 
 
 def _wide(console: Console, table: Table) -> None:

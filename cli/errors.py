@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 import tempfile
+import threading
+import time
 import traceback
 import warnings
 from collections.abc import Sequence
@@ -36,6 +39,7 @@ class Command(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; whatever is raised becomes a line and an exit code."""
         debug, as_json = ctx.params.pop("debug"), ctx.params["as_json"]
+        _interrupt_once()
         try:
             return super().invoke(ctx)
         except (click.exceptions.Exit, click.ClickException):
@@ -113,6 +117,26 @@ def fail(message: str, code: int, as_json: bool = False) -> NoReturn:
         Screen(as_json=True).result({"error": line, "exit_code": code})
     click.secho(f"bitloom: {line}", err=True, fg="red" if sys.stderr.isatty() else None)
     sys.exit(code)
+
+
+def _interrupt_once() -> None:
+    """Let an interrupt, or a request to terminate, end the work in order: more of them do not disturb the tidying up.
+
+    Terminals, ``make`` and ``timeout`` send several at once, and people press Ctrl-C twice. After two seconds the next
+    one counts again.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    last = float("-inf")
+
+    def interrupt(number: int, frame: object) -> None:
+        nonlocal last
+        if time.monotonic() - last > 2:
+            last = time.monotonic()
+            raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
 
 
 def _operating_system(error: OSError) -> str:

@@ -18,12 +18,11 @@ from .report import print_figures
 def compile_(as_json: bool, **chosen: Any) -> None:
     """Compile DESIGN: fold it for the board, print the layer table, write the RTL and the pin constraints."""
     from bitloom.boards.build import compile_design
-    from bitloom.boards.report import read
+    from bitloom.boards.report import read, render
 
     screen = Screen(as_json)
-    design = chosen_design(**chosen)
-    compiled = compile_design(design, out_folder(**chosen), screen)
-    illustrate(screen, design.model, compiled.out)
+    compiled = compile_design(chosen_design(**chosen), out_folder(**chosen), screen)
+    render(compiled.out)
     values = read(compiled.out)
     print_layers(screen, values)
     screen.say(f"{compiled.top}")
@@ -64,6 +63,6 @@ def print_layers(screen: Screen, values: dict[str, Any]) -> None:
     rows.append(("pipeline", "", "", "", f"{total['interval_cycles']:,}", f"{total['latency_cycles']:,}", "",
                  *(f"{total[kind]:,}" for kind in ("lut", "ff", "bram", "dsp"))))
     screen.table(["layer", "template", "shape", ">PE × SIMD", ">interval", ">latency", "constants",
-                  ">LUT", ">FF", ">BRAM", ">DSP"], rows)
+                  ">LUT", ">FF", ">BRAM", ">DSP"], rows, optional=["constants", "shape", "template"])
     screen.say(f"{total['throughput_fps']:,.0f} samples/s at {total['clock_mhz']:g} MHz; interval and latency in "
                "cycles, resources estimated")

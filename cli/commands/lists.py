@@ -28,7 +28,7 @@ def boards(name: str | None, as_json: bool) -> None:
         (each["name"], each["title"], each["part"], f"{each['clock_mhz']:g} MHz",
          *(f"{each[kind]:,}" for kind in ("lut", "ff", "bram", "dsp")), f"{each['baud']:,}")
         for each in found
-    ])
+    ], optional=["part", ">baud", "", ">FF"])
     screen.result({"boards": found})
 
 

@@ -6,6 +6,8 @@ import errno
 import gc
 import json
 import os
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError
@@ -222,6 +224,16 @@ def test_an_interrupt_is_one_line_and_leaves_nothing_half_written(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         gc.collect()  # the circuit that was never emitted
+
+
+def test_after_folding_an_interrupt_is_still_an_interrupt(run: Run, tiny: Path) -> None:
+    program = "import os, signal\n" \
+              "from click.testing import CliRunner\n" \
+              "from bitloom.cli.main import main\n" \
+              f"assert CliRunner().invoke(main, ['compile', {str(tiny)!r}]).exit_code == 0\n" \
+              "try:\n    os.kill(os.getpid(), signal.SIGINT)\nexcept KeyboardInterrupt:\n    print('interrupted')\n"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert (done.stdout, done.returncode) == ("interrupted\n", 0), done.stderr
 
 
 @pytest.mark.parametrize(("name", "content", "words"), [
