@@ -30,7 +30,7 @@ help:
 	@echo '  bitstream  build MODEL for BOARD: RTL, synthesis, place and route, bitstream, report'
 	@echo '  cosim      co-simulate MODEL for BOARD with Verilator, bit for bit and cycle for cycle'
 	@echo '  program    load the bitstream into BOARD'
-	@echo '  bench      build and measure the benchmarks'
+	@echo '  bench      build MODEL for a board of each family and print what each came to'
 	@echo '  lint       ruff and mypy'
 
 setup: $(READY)
@@ -86,7 +86,7 @@ program: $(READY)
 	$(BIN)/bitloom program $(DESIGN)
 
 bench: $(READY)
-	$(BIN)/python -m benchmarks
+	$(BIN)/python benchmarks/boards.py --model $(MODEL)
 
 lint: $(READY)
 	$(BIN)/ruff check .
