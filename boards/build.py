@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from importlib.metadata import version
 from math import prod
 from pathlib import Path
 from typing import Any
 
 from bitloom import RequestError, __version__, codegen
-from bitloom.codegen import Folding, Plan, Resources
-from bitloom.codegen.families import family as family_of
-from bitloom.quant import Graph, load, save
+from bitloom.codegen import Resources
+from bitloom.quant import Graph, save
 
 from . import board as boards
 from .board import Board
-from .design import GRAPH, Design, load_design, resolve_model, write_design
+from .compiled import DESIGN, MANIFEST, TOP, Compiled, clock_of, known, load_build, manifest_of
+from .design import GRAPH, Design, resolve_model, write_design
 from .files import locked, make_folder, write_text
 from .fingerprint import digest, of_request
 from .flow import (
@@ -34,63 +34,20 @@ from .flow import (
 )
 from .link import baud_divisor
 from .link_cost import link_cost
-from .pins import SUFFIX, Pins, constraints, pins_of
+from .pins import Pins, constraints, pins_of
 from .progress import SILENT, Progress, Step
-from .protocol import Interface
 from .report import read, render, update
 from .report.record import FILE as REPORT
 from .report.record import of_plan
 from .top import Top
 
-MANIFEST = "manifest.json"
-DESIGN = "design.yaml"
+__all__ = ["DESIGN", "Compiled", "build", "compile_design", "load_build", "synthesize_build"]
+
 BOARD = "board.yaml"
-TOP = Path("rtl") / "top.v"
+"""Where a board of the user's own is kept with the build."""
 
 PLANNED_LANES = 16
 """Lanes of the input for which the host link's share is kept free, before the plan says how many there are."""
-
-
-@dataclass(frozen=True)
-class Compiled:
-    """A design that has been compiled into the folder ``out``: what it is made of and where its RTL lies.
-
-    ``edited`` says that ``rtl/top.v`` is not as it was emitted; it is kept, and all that follows works on it as it is.
-    """
-
-    design: Design
-    board: Board
-    graph: Graph
-    plan: Plan
-    out: Path
-    design_id: int
-    edited: bool = False
-
-    @property
-    def top(self) -> Path:
-        """The Verilog of the whole design: modules ``accelerator`` and ``top``."""
-        return self.out / TOP
-
-    @property
-    def pins(self) -> Pins:
-        """Where the top's ports go."""
-        return pins_of(self.board)
-
-    @property
-    def constraints(self) -> Path:
-        """The pin constraints."""
-        return self.out / f"constraints.{SUFFIX[self.board.family]}"
-
-    @property
-    def bitstream(self) -> Path:
-        """Where the bitstream is, once it is built."""
-        return self.out / f"{self.design.design}{FLOWS[self.board.family].suffix}"
-
-    @property
-    def interface(self) -> Interface:
-        """What host and board must agree on."""
-        samples, results = self.graph.input.output, self.graph[self.graph.output].output
-        return Interface(self.design_id, prod(samples.shape), samples.format, prod(results.shape), results.format)
 
 
 def compile_design(design: Design, out_dir: str | Path | None = None, progress: Progress = SILENT) -> Compiled:
@@ -104,16 +61,6 @@ def compile_design(design: Design, out_dir: str | Path | None = None, progress: 
     out = _folder(design, out_dir)
     with locked(out):
         return _compile(design, out, progress)
-
-
-def load_build(build_dir: str | Path) -> Compiled:
-    """What was compiled into ``build_dir``, without compiling again; :class:`RequestError` if it is not there."""
-    out = Path(build_dir)
-    manifest = _manifest(out)
-    if not manifest or not (out / TOP).is_file():
-        raise RequestError(f"{out}: holds no compiled design; run `bitloom compile` or `bitloom build` first")
-    design = load_design(out / DESIGN)
-    return _known(design, boards.load(design.board), load(out / GRAPH), out, manifest)
 
 
 def synthesize_build(compiled: Compiled, progress: Progress = SILENT) -> Synthesis:
@@ -155,14 +102,14 @@ def build(design: Design, out_dir: str | Path | None = None, progress: Progress 
 def _compile(design: Design, out: Path, progress: Progress) -> Compiled:
     board = boards.load(design.board)
     _, graph = resolve_model(design.model)
-    clock_hz, pins = _clock_hz(design, board), pins_of(board)
+    clock_hz, pins = clock_of(design, board), pins_of(board)
     _check_link(board, graph, clock_hz)
     fingerprint = of_request(design, board, graph)
     with progress.step("compile") as step:
-        manifest = _manifest(out)
+        manifest = manifest_of(out)
         if manifest.get("fingerprint") == fingerprint and (out / TOP).is_file() and (out / GRAPH).is_file():
             _write_request(design, board, out)
-            compiled = _known(design, board, graph, out, manifest)
+            compiled = known(design, board, graph, out, manifest)
             step.note("unchanged; rtl/top.v was edited and is kept" if compiled.edited else "unchanged")
             return compiled
         start = time.monotonic()
@@ -196,14 +143,6 @@ def _check_link(board: Board, graph: Graph, clock_hz: float) -> None:
         count = prod(graph[name].output.shape)
         if not 1 <= count <= 65535:
             raise RequestError(f"model {graph.name}: the host link carries 1 to 65,535 {what}, not {count:,}")
-
-
-def _known(design: Design, board: Board, graph: Graph, out: Path, manifest: dict[str, Any]) -> Compiled:
-    """What the manifest of ``out`` says was compiled there."""
-    foldings = {name: Folding(**folding) for name, folding in manifest["foldings"].items()}
-    plan = Plan(codegen.simplify(graph), family_of(board.family), _clock_hz(design, board), design.target, foldings)
-    compiled = Compiled(design, board, graph, plan, out, int(manifest["fingerprint"][:8], 16))
-    return replace(compiled, edited=digest([compiled.top.read_bytes()]) != manifest["top"])
 
 
 def _top(compiled: Compiled, pins: Pins) -> Top:
@@ -281,28 +220,12 @@ def _write_request(design: Design, board: Board, out: Path) -> None:
     write_design(design.model_copy(update={"model": GRAPH, "board": name}), out / DESIGN)
 
 
-def _manifest(out: Path) -> dict[str, Any]:
-    """The manifest in ``out``; empty where there is none, or none that can be read."""
-    try:
-        manifest = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return manifest if isinstance(manifest, dict) else {}
-
-
 def _bench(compiled: Compiled, progress: Progress) -> Workbench:
     return Workbench(compiled.board, compiled.out, progress, obsolete=[compiled.bitstream])
 
 
 def _folder(design: Design, out_dir: str | Path | None) -> Path:
     return Path("build") / design.design if out_dir is None else Path(out_dir)
-
-
-def _clock_hz(design: Design, board: Board) -> float:
-    if design.clock_mhz is not None and abs(design.clock_mhz * 1e6 / board.clock_hz - 1) > 1e-6:
-        raise RequestError(f"clock_mhz must be {board.clock_hz / 1e6:g}, the oscillator of {board.name} (the top has "
-                           f"no PLL), not {design.clock_mhz:g}")
-    return board.clock_hz
 
 
 def _budget(design: Design, board: Board, graph: Graph) -> Resources:

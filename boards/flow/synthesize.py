@@ -92,4 +92,4 @@ def cells_of(netlist: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError) as error:
         raise WorkError(f"{netlist.name} is not a whole netlist ({type(error).__name__}: {error}); is the disk full?"
                         ) from None
-    return cells
+    return {name: cell for name, cell in cells.items() if cell["type"] != "$scopeinfo"}  # names of scopes, not cells

@@ -1,0 +1,103 @@
+"""What was compiled: a build folder's request, its plan and where its RTL lies."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from bitloom import RequestError, codegen
+from bitloom.codegen import Folding, Plan
+from bitloom.codegen.families import family as family_of
+from bitloom.quant import Graph, load
+
+from . import board as boards
+from .board import Board
+from .design import GRAPH, Design, load_design
+from .fingerprint import digest
+from .flow import FLOWS
+from .pins import SUFFIX, Pins, pins_of
+from .protocol import Interface
+
+MANIFEST = "manifest.json"
+DESIGN = "design.yaml"
+TOP = Path("rtl") / "top.v"
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A design that has been compiled into the folder ``out``: what it is made of and where its RTL lies.
+
+    ``edited`` says that ``rtl/top.v`` is not as it was emitted; it is kept, and all that follows works on it as it is.
+    """
+
+    design: Design
+    board: Board
+    graph: Graph
+    plan: Plan
+    out: Path
+    design_id: int
+    edited: bool = False
+
+    @property
+    def top(self) -> Path:
+        """The Verilog of the whole design: modules ``accelerator`` and ``top``."""
+        return self.out / TOP
+
+    @property
+    def pins(self) -> Pins:
+        """Where the top's ports go."""
+        return pins_of(self.board)
+
+    @property
+    def constraints(self) -> Path:
+        """The pin constraints."""
+        return self.out / f"constraints.{SUFFIX[self.board.family]}"
+
+    @property
+    def bitstream(self) -> Path:
+        """Where the bitstream is, once it is built."""
+        return self.out / f"{self.design.design}{FLOWS[self.board.family].suffix}"
+
+    @property
+    def interface(self) -> Interface:
+        """What host and board must agree on."""
+        samples, results = self.graph.input.output, self.graph[self.graph.output].output
+        return Interface(self.design_id, prod(samples.shape), samples.format, prod(results.shape), results.format)
+
+
+def load_build(build_dir: str | Path) -> Compiled:
+    """What was compiled into ``build_dir``, without compiling again; :class:`RequestError` if it is not there."""
+    out = Path(build_dir)
+    manifest = manifest_of(out)
+    if not manifest or not (out / TOP).is_file():
+        raise RequestError(f"{out}: holds no compiled design; run `bitloom compile` or `bitloom build` first")
+    design = load_design(out / DESIGN)
+    return known(design, boards.load(design.board), load(out / GRAPH), out, manifest)
+
+
+def known(design: Design, board: Board, graph: Graph, out: Path, manifest: dict[str, Any]) -> Compiled:
+    """What the manifest of ``out`` says was compiled there."""
+    foldings = {name: Folding(**folding) for name, folding in manifest["foldings"].items()}
+    plan = Plan(codegen.simplify(graph), family_of(board.family), clock_of(design, board), design.target, foldings)
+    compiled = Compiled(design, board, graph, plan, out, int(manifest["fingerprint"][:8], 16))
+    return replace(compiled, edited=digest([compiled.top.read_bytes()]) != manifest["top"])
+
+
+def manifest_of(out: Path) -> dict[str, Any]:
+    """The manifest in ``out``; empty where there is none, or none that can be read."""
+    try:
+        manifest = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return manifest if isinstance(manifest, dict) else {}
+
+
+def clock_of(design: Design, board: Board) -> float:
+    """The clock of ``design`` on ``board``, in hertz."""
+    if design.clock_mhz is not None and abs(design.clock_mhz * 1e6 / board.clock_hz - 1) > 1e-6:
+        raise RequestError(f"clock_mhz must be {board.clock_hz / 1e6:g}, the oscillator of {board.name} (the top has "
+                           f"no PLL), not {design.clock_mhz:g}")
+    return board.clock_hz
