@@ -82,6 +82,7 @@ class Group(click.Group):
             fail(f"{_lower(error.format_message())}{hint}", error.exit_code, "--json" in given)
         except (click.Abort, KeyboardInterrupt):
             fail(INTERRUPTED, 130, "--json" in given)
+        warnings.simplefilter("ignore")  # of objects that are collected now, which is nobody's concern
         sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -10,6 +10,7 @@ from .commands.build import build, compile_
 from .commands.lists import boards, models
 from .commands.report import report
 from .commands.run import program, run
+from .commands.sweep import sweep
 from .commands.train import import_, train
 from .commands.verify import verify
 from .errors import Group
@@ -30,5 +31,5 @@ def main() -> None:
     """
 
 
-for command in (train, import_, compile_, build, verify, program, run, report, boards, models):
+for command in (train, import_, compile_, build, verify, program, run, sweep, report, boards, models):
     main.add_command(command)

@@ -179,8 +179,8 @@ def comparisons(report: Report) -> list[Comparison]:
 
 
 def utilization(report: Report) -> list[Bar]:
-    """How much of the device is taken, the fullest kind first; kinds of which nothing is used are left out."""
-    used = [(name, use) for name, use in report.utilization.items() if use.used and use.available]
+    """How much of the device is taken, the fullest kind first; unused kinds and lone cells (GND, GSR) are left out."""
+    used = [(name, use) for name, use in report.utilization.items() if use.used and use.available > 1]
     used.sort(key=lambda item: -item[1].used / item[1].available)
     return [
         Bar(name, f"{use.used:,} of {use.available:,}", min(1.0, use.used / use.available),

@@ -79,7 +79,8 @@ def distil(path: str | Path, tiles: Mapping[Tile, list[str]] | None = None) -> F
             shapes[owner].append(_slot(tile, slot, slots) if area <= 8 * typical else _slot(tile, 0, 1))
     order = sorted(shapes, key=lambda owner: -len(shapes[owner]))
     columns, rows = size
-    view = _crop(list(used), columns, rows)
+    view = _crop([tile for tile, cells in used.items() if len(cells) > 1 or cells[0][2] > 8 * typical] or list(used),
+                 columns, rows)
     return Floorplan(view, columns, rows, {owner: "".join(shapes[owner]) for owner in order},
                      {owner: len(shapes[owner]) for owner in order}, view == (0, 0, columns * PITCH, rows * PITCH))
 
@@ -109,9 +110,9 @@ def _slot(tile: Tile, slot: int, slots: int) -> str:
 
 
 def _crop(tiles: list[Tile], columns: int, rows: int) -> tuple[int, int, int, int]:
-    """The whole device, or, where the design fills less than a quarter of it, the part around the design."""
+    """The whole device, or, where the box around ``tiles`` (lone pins left out) is less than half of it, that box."""
     xs, ys = [x for x, _ in tiles], [y for _, y in tiles]
     x0, y0, x1, y1 = max(0, min(xs) - 1), max(0, min(ys) - 1), min(columns, max(xs) + 2), min(rows, max(ys) + 2)
-    if (x1 - x0) * (y1 - y0) > columns * rows / 4:
+    if (x1 - x0) * (y1 - y0) > columns * rows / 2:
         x0, y0, x1, y1 = 0, 0, columns, rows
     return x0 * PITCH, y0 * PITCH, (x1 - x0) * PITCH, (y1 - y0) * PITCH

@@ -38,21 +38,31 @@ def keep(build_dir: str | Path, inputs: np.ndarray, labels: np.ndarray, image: t
         np.savez_compressed(file, inputs=inputs[:SHOWN], labels=labels[:SHOWN], image=np.array(image))
 
 
+def kept(build_dir: str | Path) -> tuple[np.ndarray, np.ndarray, tuple[int, int]] | None:
+    """What :func:`keep` put there: inputs, labels, rows × columns; None where there is nothing."""
+    path = Path(build_dir) / FILE
+    if not path.exists():
+        return None
+    with np.load(path, allow_pickle=False) as archive:
+        rows, columns = archive["image"]
+        return archive["inputs"], archive["labels"], (int(rows), int(columns))
+
+
 def pictures(build_dir: str | Path) -> list[Picture]:
     """The samples kept in ``build_dir`` (none, perhaps) with the classes that its integer graph gives them."""
     folder = Path(build_dir)
-    if not (folder / FILE).exists() or not (folder / "graph.npz").exists():
+    found = kept(folder)
+    if found is None or not (folder / "graph.npz").exists():
         return []
     graph = quant.load(folder / "graph.npz")
-    with np.load(folder / FILE, allow_pickle=False) as archive:
-        inputs, labels, image = archive["inputs"], archive["labels"], tuple(int(size) for size in archive["image"])
+    inputs, labels, image = found
     results = quant.run(graph, inputs).reshape(len(inputs), -1)
     classes = results[:, 0] if results.shape[1] == 1 else results.argmax(axis=1)
     names = graph.classes or tuple(map(str, range(int(max(classes.max(), labels.max())) + 1)))
     top = max(1, int(inputs.max()))
     return [
-        Picture(image[0], image[1], _pixels(sample.reshape(image), top), names[int(found)], names[int(label)])
-        for sample, found, label in zip(inputs, classes, labels)
+        Picture(image[0], image[1], _pixels(sample.reshape(image), top), names[int(answer)], names[int(label)])
+        for sample, answer, label in zip(inputs, classes, labels)
     ]
 
 

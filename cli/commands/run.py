@@ -71,8 +71,9 @@ def _answers(screen: Screen, compiled: Compiled, port: str | None, inputs: np.nd
     if port is None:
         from bitloom.sim import SimulatedBoard
 
-        with screen.step("simulate"), SimulatedBoard(compiled.out) as board:
-            return board.infer(inputs)
+        with screen.step("simulate") as step, SimulatedBoard(compiled.out, note=step.note) as board:
+            step.note("running")
+            return board.infer(inputs, step.advance)
     with screen.step("run") as step, Client(port, compiled.interface, baud=compiled.board.baud) as client:
         answers = client.infer(inputs, step.advance)
         if client.throughput is not None:
@@ -82,8 +83,13 @@ def _answers(screen: Screen, compiled: Compiled, port: str | None, inputs: np.nd
 
 def _samples(compiled: Compiled, source: Path | None, count: int) -> tuple[np.ndarray, np.ndarray | None]:
     """The samples to run, (n, elements), and their classes where they are known."""
+    from bitloom.boards.report.samples import kept
+
     if source is not None:
         return _read(source, compiled), None
+    near = kept(compiled.out)
+    if near is not None and len(near[0]) >= count:
+        return near[0][:count], near[1][:count]
     found = held_out(compiled.graph)
     if found is None:
         raise RequestError("no held-out samples of this network are at hand; give your own with --input FILE")

@@ -18,7 +18,7 @@ def test_cells_belong_to_the_layer_in_their_path() -> None:
 def test_each_used_cell_is_drawn_once_in_its_tile(tmp_path: Path) -> None:
     path = tmp_path / "floorplan.svg"
     path.write_text(drawing(
-        rectangle(55, 60), rectangle(55, 63), rectangle(255, 60), rectangle(405, 360, 30, 80),
+        rectangle(55, 60), rectangle(55, 63), rectangle(255, 60), rectangle(405, 360, 30, 80),  # a memory
         rectangle(105, 60, used=False), columns=10, rows=8))
     plan = distil(path, {(1, 1): ["fc1", "act1"], (5, 1): ["fc1", "fc1"]})
     assert plan is not None and plan.whole and (plan.columns, plan.rows) == (10, 8)
@@ -30,10 +30,11 @@ def test_each_used_cell_is_drawn_once_in_its_tile(tmp_path: Path) -> None:
 
 def test_a_small_design_on_a_large_device_is_shown_up_close(tmp_path: Path) -> None:
     path = tmp_path / "floorplan.svg"
-    path.write_text(drawing(rectangle(1005, 505), rectangle(1055, 505), columns=73, rows=51))
+    cells = [rectangle(x, y) for x in (1005, 1055) for y in (505, 508)]
+    path.write_text(drawing(*cells, rectangle(5, 2505), columns=73, rows=51))  # and a pin in the corner
     plan = distil(path)
     assert plan is not None and not plan.whole
-    assert plan.view == (950, 450, 200, 150)
+    assert plan.view == (950, 450, 200, 150) and plan.cells == {"": 5}
 
 
 def test_no_drawing_or_an_empty_device_is_no_floorplan(tmp_path: Path) -> None:
