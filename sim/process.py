@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import signal
 import sys
+import threading
+import time
 from pathlib import Path
 
 
@@ -16,6 +20,7 @@ def main(job_file: str) -> None:
     """Run the job in ``job_file``: its ``call`` is ``build`` or ``test``, the rest are that method's arguments."""
     from cocotb_tools.runner import VerilatorControlFile, get_runner
 
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     job = json.loads(Path(job_file).read_text())
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     runner = get_runner("verilator")
@@ -24,6 +29,13 @@ def main(job_file: str) -> None:
         job["sources"] = [VerilatorControlFile(s) if s.endswith(".vlt") else s for s in job["sources"]]
         job["timescale"] = tuple(job["timescale"])
     getattr(runner, call)(**job)
+
+
+def _end_with_parent(parent: int) -> None:
+    """Whatever became of the process that started this one, nothing here outlives it."""
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
 if __name__ == "__main__":

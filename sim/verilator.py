@@ -30,6 +30,8 @@ from bitloom import WorkError
 
 from .toolchain import toolchain
 
+RESULTS, PROGRESS, READY = "results.json", "progress.txt", "ready.txt"
+
 Note = Callable[[str], None]
 """Told in a few words what is going on."""
 
@@ -51,7 +53,8 @@ class Public:
 
     def __str__(self) -> str:
         kind = "public_flat_rw" if self.writable else "public_flat_rd"
-        return f'{kind} -module "{self.module}" -var "{self.variable}"'
+        # Verilator knows a name with other characters than letters, digits and _ by an encoding of its own.
+        return f'{kind} -module "{self.module}" -var "{re.sub("[^A-Za-z0-9_*]", "*", self.variable)}"'
 
 
 @dataclass(frozen=True)
@@ -112,29 +115,64 @@ def run(
     :param timeout: seconds after which the run counts as hanging.
     :raises WorkError: the simulator crashed, the bench raised (its message), or the time ran out; the log stays.
     """
+    with launched(simulator, bench, parameters, seed=seed) as running:
+        status = _wait(running.process, timeout, lambda: _report(running.folder / PROGRESS, note))
+    results = running.results(status)
+    os.replace(running.log, simulator.folder / f"{bench}.log")
+    shutil.rmtree(running.folder)
+    return results
+
+
+@dataclass(frozen=True)
+class Running:
+    """A bench that was started: its process, and the folder of its files."""
+
+    bench: str
+    folder: Path
+    process: subprocess.Popen[bytes]
+
+    @property
+    def log(self) -> Path:
+        """What simulator and bench print."""
+        return self.folder / "bench.log"
+
+    def results(self, status: int | None) -> dict[str, Any]:
+        """The results of a bench that ended with ``status``, None if it did not; :class:`WorkError` without any."""
+        try:
+            results = json.loads((self.folder / RESULTS).read_text())
+        except FileNotFoundError:
+            how = "hung" if status is None else f"ended with status {status} and without a result"
+            raise WorkError(f"the simulation ({self.bench}) {how}: {_last_words(self.log)} (log: {self.log})") from None
+        if "error" in results:
+            raise WorkError(f"{results['error']} (log: {self.log})")
+        return dict(results)
+
+    def ready(self, timeout: float = 60.0) -> str:
+        """What the bench publishes once it is ready; :class:`WorkError` if that takes over ``timeout`` seconds."""
+        end = time.monotonic() + timeout
+        while time.monotonic() < end and self.process.poll() is None:
+            with contextlib.suppress(FileNotFoundError):
+                return (self.folder / READY).read_text()
+            time.sleep(0.02)
+        self.results(self.process.poll())
+        raise WorkError(f"the simulation ({self.bench}) ended too early; its log is {self.log}")
+
+
+@contextlib.contextmanager
+def launched(simulator: Simulator, bench: str, parameters: Mapping[str, Any], *, seed: int = 0) -> Iterator[Running]:
+    """Start ``bitloom.sim.bench.<bench>`` in ``simulator``; it is gone when the context ends. See :func:`run`."""
     folder = Path(tempfile.mkdtemp(prefix=f"{bench}-", dir=simulator.folder))
-    files = {"results": str(folder / "results.json"), "progress": str(folder / "progress.json")}
+    files = {"results": str(folder / RESULTS), "progress": str(folder / PROGRESS), "ready": str(folder / READY)}
     (folder / "bench.json").write_text(json.dumps({**parameters, **files}))
-    env = toolchain().environment()
-    env["BITLOOM_BENCH"] = str(folder / "bench.json")
+    env = {**toolchain().environment(), "BITLOOM_BENCH": str(folder / "bench.json")}
     job = {
         "call": "test", "test_module": f"bitloom.sim.bench.{bench}", "hdl_toplevel": simulator.top,
         "hdl_toplevel_lang": "verilog", "build_dir": str(simulator.folder), "test_dir": str(folder), "seed": seed,
         "results_xml": str(folder / "results.xml"),
         "plusargs": [f"+verilator+seed+{seed % 0x7FFFFFFF + 1}", "+verilator+rand+reset+2"],
     }  # fmt: skip
-    log = folder / "bench.log"
-    status = _contained(job, folder, env, log, timeout, lambda: _report(Path(files["progress"]), note))
-    try:
-        results = json.loads(Path(files["results"]).read_text())
-    except FileNotFoundError:
-        how = "hung" if status is None else f"ended with status {status} and without a result"
-        raise WorkError(f"the simulation ({bench}) {how}: {_last_words(log)}; its log is {log}") from None
-    if "error" in results:
-        raise WorkError(f"{results['error']} (log: {log})")
-    os.replace(log, simulator.folder / f"{bench}.log")
-    shutil.rmtree(folder)
-    return dict(results)
+    with _started(job, folder, env, folder / "bench.log") as process:
+        yield Running(bench, folder, process)
 
 
 def _compile(sources: Sequence[str | Path], top: str, target: Path, control: str, options: list[str],
@@ -150,8 +188,9 @@ def _compile(sources: Sequence[str | Path], top: str, target: Path, control: str
             "build_args": options, "timescale": ["1ns", "1ps"], "log_file": str(log),
         }  # fmt: skip
         start = time.monotonic()
-        status = _contained(job, folder, env, folder / "job.log", 7200.0, lambda: note and note(
-            f"compiling the simulator ({time.monotonic() - start:.0f} s)"))
+        with _started(job, folder, env, folder / "job.log") as process:
+            status = _wait(process, 7200.0, lambda: note and note(
+                f"compiling the simulator ({time.monotonic() - start:.0f} s)"))
         executable = folder / "build" / top
         partial = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
         try:
@@ -163,42 +202,46 @@ def _compile(sources: Sequence[str | Path], top: str, target: Path, control: str
                 shutil.copy(log if log.exists() else folder / "job.log", kept)
                 raise WorkError(f"the {level} simulator of {top} does not compile: {words}; its log is {kept}")
             shutil.copy2(executable, partial / top)
+            partial.chmod(0o755)
             shutil.rmtree(target, ignore_errors=True)
             os.replace(partial, target)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 
 
-def _contained(job: dict[str, Any], folder: Path, env: dict[str, str], log: Path, timeout: float,
-               tick: Callable[[], object]) -> int | None:
-    """Run ``job`` in :mod:`bitloom.sim.process`, call ``tick`` now and then; its exit status, or None after
-    ``timeout``.
-    """
+@contextlib.contextmanager
+def _started(job: dict[str, Any], folder: Path, env: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """``job`` running in :mod:`bitloom.sim.process`, in a process group that is gone when the context ends."""
     file = folder / "job.json"
     file.write_text(json.dumps(job))
-    with open(log, "wb") as output, spawned([sys.executable, "-m", "bitloom.sim.process", str(file)], cwd=folder,
-                                            env=env, stdout=output, stderr=subprocess.STDOUT) as child:
-        end = time.monotonic() + timeout
-        while time.monotonic() < end:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                return child.wait(timeout=0.2)
-            tick()
-        return None
+    command = [sys.executable, "-m", "bitloom.sim.process", str(file)]
+    with open(log, "wb") as output:
+        process = subprocess.Popen(command, cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=output,
+                                   stderr=subprocess.STDOUT, start_new_session=True)
+        try:
+            yield process
+        finally:
+            _end(process)
 
 
-@contextlib.contextmanager
-def spawned(command: list[str], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """A child in a process group of its own, which is gone, with all its children, when the context ends."""
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, **options)
-    try:
-        yield child
-    finally:
-        for kind in (signal.SIGTERM, signal.SIGKILL):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(child.pid, kind)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                child.wait(timeout=2.0)
-        child.wait()
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End ``process`` and all that it started: gently, and then not."""
+    for kind in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, kind)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=2.0)
+    process.wait()
+
+
+def _wait(process: subprocess.Popen[bytes], timeout: float, tick: Callable[[], object]) -> int | None:
+    """The exit status of ``process``, or None if ``timeout`` seconds pass before; ``tick`` is called now and then."""
+    end = time.monotonic() + timeout
+    while time.monotonic() < end:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.wait(timeout=0.2)
+        tick()
+    return None
 
 
 @contextlib.contextmanager

@@ -31,6 +31,10 @@ class Exchange:
             self._last = now
             self._write(self.parameters["progress"], f"{what}: {done:,} of {total:,}")
 
+    def ready(self, what: str) -> None:
+        """Publish ``what``, once, for whoever waits until the bench is ready."""
+        self._write(self.parameters["ready"], what)
+
     async def run(self, bench: Callable[[Exchange], Awaitable[dict[str, Any]]]) -> None:
         """Await ``bench`` and write its results; of an exception its message."""
         try:

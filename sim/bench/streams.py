@@ -1,11 +1,12 @@
 """Drive module ``accelerator`` at its two streams: results, timing, handshake rules, and the words of every ROM.
 
-Parameters: ``beats_in`` and ``beats_out`` (beats per vector), ``inputs`` and ``expected`` (per vector a list of beats,
-hexadecimal, lane 0 in the lowest bits), ``phases`` (each with ``name``, ``vectors`` [first, end), the ``source``'s and
-``sink``'s pattern of stalls and a ``seed``), ``roms`` (path → ``words``, hexadecimal), ``taps`` (name → ``path`` of a
-stream below the top and the ``beats`` expected of it in the first phase).
+Parameters: ``ports`` (name → name in the design), ``beats_in`` and ``beats_out`` (beats per vector), ``inputs`` and
+``expected`` (per vector a list of beats, hexadecimal, lane 0 in the lowest bits), ``phases`` (each with ``name``,
+``vectors`` [first, end), the ``source``'s and ``sink``'s pattern of stalls and a ``seed``), ``roms`` (path →
+``words``, hexadecimal, and ``width``), ``taps`` (name → ``path`` of a unit below the top, its ``ports``, and the
+``beats`` expected of its output in the first phase), ``patience`` (cycles without a transfer that count as a deadlock).
 
-Results: per phase the mismatching vectors, the first of them in words, broken handshake rules and the cycle of each
+Results: per phase the mismatching vectors, the first of them in words, broken handshake rules, and the cycle of each
 vector's first transfer at both ends; per ROM the words that differ; per tap the first beat that differs.
 """
 
@@ -16,22 +17,23 @@ from typing import Any
 
 import cocotb
 from cocotb.clock import Clock
-from cocotb.triggers import ReadOnly, RisingEdge, Timer
+from cocotb.triggers import First, ReadOnly, RisingEdge, Timer
+from cocotb.utils import get_sim_time
 
 from bitloom.sim.bench.exchange import BenchError, Exchange
-from bitloom.sim.bench.roms import read_back
+from bitloom.sim.bench.handles import child, read_back
 from bitloom.sim.bench.stalls import pauses
 
 PERIOD = 10
-PATIENCE = 4
-"""A phase may take this many times its closed form before it counts as a deadlock (and at least 100,000 cycles)."""
+
+Ports = dict[str, Any]
 
 
 class Source:
     """Offers beats to stream ``i``, pausing as told; ``starts`` are the cycles of each vector's first transfer."""
 
-    def __init__(self, dut: Any, beats: list[int], per_vector: int, stalls: Iterator[int]) -> None:
-        self._valid, self._ready, self._payload = dut.i__valid, dut.i__ready, dut.i__payload
+    def __init__(self, ports: Ports, beats: list[int], per_vector: int, stalls: Iterator[int]) -> None:
+        self._valid, self._ready, self._payload = ports["i__valid"], ports["i__ready"], ports["i__payload"]
         self._beats, self._per_vector, self._stalls = beats, per_vector, stalls
         self._next, self._pause = 0, next(stalls)
         self._offering = False
@@ -42,6 +44,11 @@ class Source:
     def sent(self) -> int:
         """Beats that were transferred."""
         return self._next
+
+    @property
+    def waits(self) -> bool:
+        """Whether nothing happens here until ``ready`` rises, if it ever does."""
+        return self._next == len(self._beats) or (self._offering and not int(self._ready.value))
 
     def edge(self, cycle: int) -> None:
         """At a rising edge: see whether a beat was transferred, then decide on what to offer next."""
@@ -70,8 +77,8 @@ class Source:
 class Sink:
     """Takes beats from stream ``o``, pausing as told, and watches that offers hold until they are taken."""
 
-    def __init__(self, dut: Any, stalls: Iterator[int], reluctant: bool) -> None:
-        self._valid, self._ready, self._payload = dut.o__valid, dut.o__ready, dut.o__payload
+    def __init__(self, ports: Ports, stalls: Iterator[int], reluctant: bool) -> None:
+        self._valid, self._ready, self._payload = ports["o__valid"], ports["o__ready"], ports["o__payload"]
         self._stalls, self._reluctant = stalls, reluctant
         self._pause = next(stalls)
         self._taking = False
@@ -100,6 +107,11 @@ class Sink:
             self._pause -= 1
         self.decide()
 
+    @property
+    def waits(self) -> bool:
+        """Whether nothing happens here until ``valid`` rises."""
+        return self._taking and not int(self._valid.value)
+
     def decide(self) -> None:
         """Be ready unless this is a pause."""
         self._taking = self._pause <= 0
@@ -113,11 +125,9 @@ class Sink:
 class Tap:
     """Compares what passes through a stream inside the design with what should."""
 
-    def __init__(self, dut: Any, path: str, beats: list[str]) -> None:
-        *instances, port = path.split(".")
-        for name in instances:
-            dut = getattr(dut, name)
-        self._valid, self._ready, self._payload = (getattr(dut, f"{port}__{n}") for n in ("valid", "ready", "payload"))
+    def __init__(self, dut: Any, path: str, ports: dict[str, str], beats: list[str]) -> None:
+        unit = getattr(dut, path)
+        self._valid, self._ready, self._payload = (child(unit, ports[f"o__{n}"]) for n in ("valid", "ready", "payload"))
         self._expected = iter(enumerate(beats))
         self.first: dict[str, Any] | None = None
 
@@ -129,54 +139,57 @@ class Tap:
                 self.first = {"beat": index, "expected": expected, "got": f"{int(self._payload.value):x}"}
 
 
-async def phase(dut: Any, exchange: Exchange, spec: dict[str, Any], taps: list[Tap]) -> dict[str, Any]:
+async def phase(ports: Ports, exchange: Exchange, spec: dict[str, Any], taps: list[Tap]) -> dict[str, Any]:
     """Push the vectors of one phase through a freshly reset design."""
     parameters = exchange.parameters
     first, end = spec["vectors"]
     inputs = [int(beat, 16) for vector in parameters["inputs"][first:end] for beat in vector]
     expected = [[int(beat, 16) for beat in vector] for vector in parameters["expected"][first:end]]
     wanted = (end - first) * parameters["beats_out"]
-    await reset(dut)
-    source = Source(dut, inputs, parameters["beats_in"], pauses(spec["source"], spec["seed"]))
-    sink = Sink(dut, pauses(spec["sink"], spec["seed"] + 1), spec["sink"] == "reluctant")
-    edge, cycle, quiet, seen = RisingEdge(dut.clk), 0, 0, -1
+    await reset(ports)
+    source = Source(ports, inputs, parameters["beats_in"], pauses(spec["source"], spec["seed"]))
+    sink = Sink(ports, pauses(spec["sink"], spec["seed"] + 1), spec["sink"] == "reluctant")
+    edge, start, cycle, moved, last = RisingEdge(ports["clk"]), get_sim_time("ns"), 0, 0, 0
+    wake = (RisingEdge(ports["i__ready"]), RisingEdge(ports["o__valid"]), Timer(parameters["patience"] * PERIOD, "ns"))
     while len(sink.beats) < wanted:
         await edge
-        cycle += 1
+        cycle = round((get_sim_time("ns") - start) / PERIOD)
+        waits = not taps and source.waits and sink.waits
         source.edge(cycle)
         sink.edge(cycle)
         for tap in taps:
             tap.edge()
-        moved = source.sent + len(sink.beats)
-        quiet, seen = (0 if moved != seen else quiet + 1), moved
-        if quiet > parameters["patience"]:
-            raise BenchError(f"{spec['name']}: nothing moved for {quiet} cycles after {source.sent} input and "
+        if moved != source.sent + len(sink.beats):
+            moved, last = source.sent + len(sink.beats), cycle
+        if cycle - last > parameters["patience"]:
+            raise BenchError(f"{spec['name']}: nothing moved for {cycle - last} cycles after {source.sent} input and "
                              f"{len(sink.beats)} output beats: a deadlock")
-        if cycle % 256 == 0:
-            exchange.progress(spec["name"], len(sink.beats) // parameters["beats_out"], end - first)
-    extra = await _surplus(dut, edge)
+        exchange.progress(spec["name"], len(sink.beats) // parameters["beats_out"], end - first)
+        if waits and cycle - last > 4:
+            await First(*wake)
+    extra = await _surplus(ports, edge)
     return {"name": spec["name"], "vectors": end - first, "cycles": cycle, "broken": sink.broken, "surplus": extra,
             "starts_in": source.starts, "starts_out": sink.cycles[:: parameters["beats_out"]],
             **compare(sink.beats, expected, first)}  # fmt: skip
 
 
-async def reset(dut: Any) -> None:
+async def reset(ports: Ports) -> None:
     """Reset the design between two clock edges and leave it idle."""
-    dut.rst.value, dut.i__valid.value, dut.o__ready.value = 1, 0, 0
+    ports["rst"].value, ports["i__valid"].value, ports["o__ready"].value = 1, 0, 0
     for _ in range(4):
-        await RisingEdge(dut.clk)
-    dut.rst.value = 0
-    await RisingEdge(dut.clk)
+        await RisingEdge(ports["clk"])
+    ports["rst"].value = 0
+    await RisingEdge(ports["clk"])
 
 
-async def _surplus(dut: Any, edge: RisingEdge) -> int:
+async def _surplus(ports: Ports, edge: RisingEdge) -> int:
     """Beats that come after the last one that was due."""
-    dut.i__valid.value, dut.o__ready.value = 0, 1
+    ports["i__valid"].value, ports["o__ready"].value = 0, 1
     count = 0
     await edge
     for _ in range(64):
         await edge
-        count += int(dut.o__valid.value)
+        count += int(ports["o__valid"].value)
     return count
 
 
@@ -199,11 +212,12 @@ async def bench(exchange: Exchange) -> dict[str, Any]:
     await ReadOnly()
     roms = read_back(dut, exchange.parameters["roms"])
     await Timer(1, unit="ns")
-    Clock(dut.clk, PERIOD, unit="ns").start()
+    ports = {port: child(dut, name) for port, name in exchange.parameters["ports"].items()}
+    Clock(ports["clk"], PERIOD, unit="ns").start()
     taps = {name: Tap(dut, **tap) for name, tap in exchange.parameters.get("taps", {}).items()}
     phases = []
     for number, spec in enumerate(exchange.parameters["phases"]):
-        phases.append(await phase(dut, exchange, spec, list(taps.values()) if number == 0 else []))
+        phases.append(await phase(ports, exchange, spec, list(taps.values()) if number == 0 else []))
     return {"phases": phases, "roms": roms, "taps": {name: tap.first for name, tap in taps.items()}}
 
 

@@ -1,7 +1,8 @@
-"""Read every constant memory through the simulator's programming interface and compare it, word for word."""
+"""Objects of the design by name, and every constant memory read back and compared, word for word."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 
@@ -13,13 +14,18 @@ def read_back(top: Any, roms: dict[str, dict[str, Any]]) -> dict[str, dict[str, 
     return {path: _compare(find(top, path), rom["words"], rom["width"]) for path, rom in roms.items()}
 
 
+def child(parent: Any, name: str) -> Any:
+    """The object ``name`` in ``parent``; the simulator writes unusual names as Verilog does, escaped."""
+    return parent[name if re.fullmatch(r"\w+", name) else f"\\{name} "]
+
+
 def find(top: Any, path: str) -> Any:
-    """The handle of the object at ``path`` (instance names joined by dots) below ``top``; None if there is none."""
+    """The object at ``path`` (instance names joined by dots) below ``top``; None if there is none."""
     handle = top
     for name in path.split("."):
         try:
-            handle = getattr(handle, name)
-        except AttributeError:
+            handle = child(handle, name)
+        except KeyError:
             return None
     return handle
 

@@ -1,0 +1,67 @@
+"""Level ``model``: the trained network, in Brevitas, against the integer graph, at every quantizer."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from bitloom import RequestError
+from bitloom.boards.build import Compiled
+from bitloom.boards.design import GRAPH, NETWORK, model_folder
+from bitloom.quant import Graph, load
+
+from ..levels import Findings, Unavailable
+
+CHECKPOINT = "checkpoint.npz"
+
+
+def verify_model(compiled: Compiled, count: int | None, model: str | Path | None) -> Findings:
+    """Run held-out samples through the trained network and compare each quantizer's integers, and the class.
+
+    :param model: the folder (or the name) of the trained network; None is the example of the graph's name, if it is
+        that very graph.
+    """
+    folder = _folder(compiled.graph, model)
+    missing = [package for package in ("torch", "brevitas", "sklearn") if find_spec(package) is None]
+    if missing:
+        raise Unavailable(f"running the trained network needs {', '.join(missing)}: pip install 'bitloom[train]'")
+    from bitloom.quant.train.checkpoint import load_checkpoint
+    from bitloom.quant.train.compare import compare
+    from bitloom.quant.train.data import load as load_data
+    from bitloom.quant.train.spec import load_spec
+
+    spec = load_spec(folder / NETWORK)
+    samples = load_data(spec.dataset).x_test[:count]
+    rows = compare(load_checkpoint(folder / CHECKPOINT, spec), spec, compiled.graph, samples)
+    wrong = [f"{row.quantizer}: {row.mismatches} of {row.samples} differ from node {row.node}"
+             for row in rows if row.mismatches]
+    mismatches = max(row.mismatches for row in rows if row.quantizer == row.node)
+    compared = f"{len(samples)} held-out samples of {spec.dataset} at {len(rows)} quantizers of {folder.name}"
+    return Findings(len(samples), mismatches, compared, tuple(wrong))
+
+
+def _folder(graph: Graph, model: str | Path | None) -> Path:
+    """The folder of the trained network that ``graph`` was exported from."""
+    try:
+        folder = model_folder(str(graph.name if model is None else model))
+    except RequestError:
+        raise Unavailable(f"no trained network of {graph.name!r} is at hand, only its integer graph") from None
+    if not (folder / NETWORK).is_file() or not (folder / CHECKPOINT).is_file():
+        raise Unavailable(f"{folder} holds no {NETWORK} with its {CHECKPOINT}, only an integer graph")
+    if model is None and not ((folder / GRAPH).is_file() and same(load(folder / GRAPH), graph)):
+        raise Unavailable(f"this is not the graph of the example {folder.name}; name its trained network's folder")
+    return folder
+
+
+def same(a: Graph, b: Graph) -> bool:
+    """Whether two graphs compute the same from the same constants."""
+    if (a.output, [(n.op, n.name) for n in a]) != (b.output, [(n.op, n.name) for n in b]):
+        return False
+    return all(
+        np.array_equal(getattr(x, field.name), getattr(y, field.name)) if field.type == "np.ndarray"
+        or isinstance(getattr(x, field.name), np.ndarray) else getattr(x, field.name) == getattr(y, field.name)
+        for x, y in zip(a, b) for field in fields(x)
+    )

@@ -1,0 +1,138 @@
+"""Level ``rtl``: module ``accelerator`` of ``top.v`` against the integer graph, at its streams."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from bitloom import quant
+from bitloom.boards.build import Compiled
+from bitloom.codegen import Accelerator
+
+from ..levels import Findings
+from ..ports import STREAMS, ports_of
+from ..vectors import Samples, beats, directed
+from ..verilator import Public, Simulator, build, run
+
+PHASES = (("without stalls", "none", "none"), ("random stalls", "random", "random"),
+          ("source in bursts", "bursts", "rare"), ("sink in bursts", "rare", "bursts"),
+          ("late sink", "none", "reluctant"))  # fmt: skip
+"""Name, and how source and sink stall. The first phase measures the timing; it and the second take all vectors."""
+
+CYCLES = 500_000
+"""About how many cycles each of the other phases may take; a slow design pushes only its last vectors through them."""
+LARGE = 1_000_000
+"""Bytes of Verilog above which the simulator is compiled without optimization: few cycles, and much to compile."""
+
+
+def verify_rtl(compiled: Compiled, samples: Samples, seed: int, note: Callable[[str], None]) -> Findings:
+    """Push ``samples`` and directed vectors through the RTL, with and without stalls, and read its constants back.
+
+    Interval and latency are measured in the phase without stalls and must equal the plan's closed forms.
+    """
+    vectors = np.vstack([samples.inputs, directed(compiled.graph, seed)])
+    parameters = _parameters(compiled, vectors, seed)
+    simulator = simulate(compiled, note)
+    results = run(simulator, "streams", parameters, seed=seed, note=note)
+    plain = results["phases"][0]
+    latency = plain["starts_out"][0] - plain["starts_in"][0]
+    interval, timing = _interval(plain, compiled.plan.interval)
+    wrong = [*_data(results["phases"]), *_constants(results["roms"]), *timing]
+    if latency != compiled.plan.latency:
+        wrong.append(f"the latency is {latency} cycles, and the plan says {compiled.plan.latency}")
+    mismatched = {k for phase in results["phases"] for k in phase["wrong"]}
+    if mismatched:
+        wrong += _first_layer(compiled, vectors, parameters, results["phases"], note)
+    words = sum(rom["words"] for rom in results["roms"].values())
+    compared = (f"{samples.source} and {len(vectors) - len(samples.inputs)} directed vectors, without stalls and with "
+                f"{len(PHASES) - 1} patterns of stalls; {words:,} words of {len(results['roms'])} constant memories")
+    return Findings(len(samples.inputs), len(mismatched), compared, tuple(wrong), interval, latency)
+
+
+def simulate(compiled: Compiled, note: Callable[[str], None], extra: tuple[Public, ...] = ()) -> Simulator:
+    """The simulator of module ``accelerator``, constants readable."""
+    public = [*(Public("accelerator", port, writable=True) for port in _ports(compiled).values()), Public("*", "rom"),
+              *extra]
+    optimize = "-O0" if compiled.top.stat().st_size > LARGE else "-O1"
+    return build([compiled.top], "accelerator", compiled.out / "sim", level="rtl", public=public, optimize=optimize,
+                 note=note)
+
+
+def _ports(compiled: Compiled) -> dict[str, str]:
+    return ports_of(compiled.top.read_text(), "accelerator", ("clk", "rst", *STREAMS))
+
+
+def _parameters(compiled: Compiled, vectors: np.ndarray, seed: int) -> dict[str, Any]:
+    plan, graph = compiled.plan, compiled.graph
+    output = graph[graph.output].output
+    expected = quant.run(graph, vectors).reshape(len(vectors), -1)
+    inputs = beats(vectors, graph.input.output.format, plan.input_lanes)
+    outputs = beats(expected, output.format, plan.output_lanes)
+    roms = {f"{path}.{rom.handle}": {"words": [f"{word:x}" for word in rom.words], "width": rom.width}
+            for path, rom in Accelerator(plan).roms().items()}
+    some = max(40, CYCLES // plan.interval)
+    phases = [{"name": name, "vectors": [0 if k < 2 else max(0, len(vectors) - some), len(vectors)],
+               "source": source, "sink": sink, "seed": seed + 2 * k} for k, (name, source, sink) in enumerate(PHASES)]
+    return {"inputs": inputs, "expected": outputs, "beats_in": len(inputs[0]), "beats_out": len(outputs[0]),
+            "phases": phases, "roms": roms, "ports": _ports(compiled),
+            "patience": 4 * (plan.interval + plan.latency) + 1000}
+
+
+def _data(phases: list[dict[str, Any]]) -> list[str]:
+    wrong = []
+    for phase in phases:
+        if phase["mismatches"]:
+            wrong.append(f"{phase['name']}: {phase['mismatches']:,} of {phase['vectors']} vectors differ, first "
+                         f"{phase['detail']}")
+        if phase["surplus"]:
+            wrong.append(f"{phase['name']}: {phase['surplus']} output beats too many")
+        wrong += [f"{phase['name']}: {rule}" for rule in phase["broken"]]
+    return wrong
+
+
+def _constants(roms: dict[str, dict[str, Any]]) -> list[str]:
+    return [f"constants of {path}: {rom['differ']} of {rom['words']} words differ, {rom['detail']}"
+            for path, rom in roms.items() if rom["differ"]]
+
+
+def _interval(phase: dict[str, Any], planned: int) -> tuple[int, list[str]]:
+    """The measured interval, and what is wrong with it: the second half of the vectors must be evenly apart."""
+    wrong = []
+    measured = planned
+    for end in ("in", "out"):
+        starts = phase[f"starts_{end}"]
+        steps = sorted({b - a for a, b in pairwise(starts[len(starts) // 2 :])})
+        if steps != [planned]:
+            measured = steps[-1]
+            apart = "to".join(f" {step} " for step in (steps[0], steps[-1])[: len(steps)]).strip()
+            wrong.append(f"vectors start {apart} cycles apart at the {end}put, and the plan says {planned}")
+    return measured, wrong
+
+
+def _first_layer(compiled: Compiled, vectors: np.ndarray, parameters: dict[str, Any], phases: list[dict[str, Any]],
+                 note: Callable[[str], None]) -> list[str]:
+    """Which unit's output differs first: the same vectors once more, up to the first that differs, with eyes inside."""
+    plan = compiled.plan
+    number, phase = next((k, phase) for k, phase in enumerate(phases) if phase["wrong"])
+    end = phase["wrong"][0] + 1
+    values = quant.trace(plan.graph, vectors[:end])
+    ports = {stage.name: ports_of(compiled.top.read_text(), f"accelerator_{stage.name}", STREAMS[3:])
+             for stage in plan.stages}
+    taps = {
+        stage.name: {"path": stage.name, "ports": ports[stage.name], "beats": [
+            beat for vector in beats(values[stage.name].reshape(end, -1), plan.graph[stage.name].output.format,
+                                     stage.timing.lanes_out) for beat in vector]}
+        for stage in plan.stages
+    }
+    eyes = tuple(Public(f"accelerator_{name}", port) for name, found in ports.items() for port in found.values())
+    again = {**parameters["phases"][number], "vectors": [0, end]}
+    results = run(simulate(compiled, note, eyes), "streams", {**parameters, "phases": [again], "taps": taps}, note=note)
+    for name, first in results["taps"].items():
+        if first is not None:
+            per_vector = len(taps[name]["beats"]) // end
+            return [f"the first unit that differs is {name}, at sample {first['beat'] // per_vector}, beat "
+                    f"{first['beat'] % per_vector}: {first['expected']} expected, {first['got']} came (hexadecimal)"]
+    return []
