@@ -109,9 +109,9 @@ def headline(report: Report) -> list[Figure]:
     lut, fmax, clock = report.lut, report.fmax_mhz, report.clock_mhz
     figures = []
     if report.accuracy is not None:
-        count = f"on {report.samples:,} samples" if report.samples else "of the held-out samples"
-        source = "simulated" if simulated else "integer graph"
-        figures.append(Figure("Accuracy", f"{report.accuracy * 100:.1f}", "%", source, count))
+        agrees = f"; the RTL agrees on {report.levels['rtl'].samples:,} simulated" if simulated else ""
+        figures.append(Figure("Accuracy", f"{report.accuracy * 100:.1f}", "%", "integer graph",
+                              f"of the held-out samples{agrees}"))
     if report.throughput_fps is not None:
         figures.append(Figure("Throughput", number(report.throughput_fps), "/s", cycles,
                               f"one sample per {number(report.interval_cycles)} cycles at {number(clock)} MHz"))
