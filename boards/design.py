@@ -75,10 +75,14 @@ def load_design(path: str | Path) -> Design:
     data = read_yaml(path)
     data.setdefault("design", path.stem)
     for key in ("model", "board"):
-        value = data.get(key)
-        if isinstance(value, str) and (_is_path(value) or (path.parent / value).is_dir()):
-            data[key] = str(path.parent / value)
+        if isinstance(data.get(key), str):
+            data[key] = beside(path, data[key])
     return validated(Design, data, str(path))
+
+
+def beside(path: Path, name: str) -> str:
+    """The model or board that ``name`` means in the file ``path``: paths there are relative to the file."""
+    return str(path.parent / name) if _is_path(name) or (path.parent / name).is_dir() else name
 
 
 def make_design(model: str, board: str = boards.DEFAULT, **options: Any) -> Design:
@@ -87,7 +91,7 @@ def make_design(model: str, board: str = boards.DEFAULT, **options: Any) -> Desi
     It is called ``<model>-<board>`` unless ``design`` says otherwise.
     """
     data = {key: value for key, value in options.items() if value is not None}
-    data.setdefault("design", f"{_stem(model)}-{_stem(board)}")
+    data.setdefault("design", f"{short_name(model)}-{short_name(board)}")
     return validated(Design, {**data, "model": model, "board": board}, "design")
 
 
@@ -156,11 +160,19 @@ def write_design(design: Design, path: Path) -> None:
     write_text(path, yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
 
 
+def short_name(name: str) -> str:
+    """What a model or board given by ``name`` (a name or a path) is called, fit for a folder's name."""
+    path = Path(name)
+    path = path.parent if path.name in (NETWORK, GRAPH) and path.parent.name else path
+    stem = path.stem if path.suffix in (".yaml", ".yml", ".npz") else path.name
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).lstrip("._-") or "design"
+
+
 def _replaced(design: Design, given: Mapping[str, Any]) -> Design:
     """``design`` with ``given`` laid over it; for another board, under another name."""
     values = {**design.model_dump(), **given}
     if "board" in given and "design" not in given and given["board"] != design.board:
-        values["design"] = f"{_stem(design.model)}-{_stem(given['board'])}"
+        values["design"] = f"{short_name(design.model)}-{short_name(given['board'])}"
     return validated(Design, values, "design") if given else design
 
 
@@ -170,11 +182,3 @@ def _examples() -> Path:
 
 def _is_path(name: str) -> bool:
     return "/" in name or name.endswith((".npz", ".yaml", ".yml"))
-
-
-def _stem(name: str) -> str:
-    """What a model or board given by ``name`` (a name or a path) is called, fit for a folder's name."""
-    path = Path(name)
-    path = path.parent if path.name in (NETWORK, GRAPH) and path.parent.name else path
-    stem = path.stem if path.suffix in (".yaml", ".yml", ".npz") else path.name
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).lstrip("._-") or "design"

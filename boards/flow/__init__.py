@@ -1,6 +1,6 @@
 """The flow: synthesis, place and route, packing; a file for each, and one for what each family says of itself."""
 
-from .checks import check_fit, check_plausible
+from .checks import TooLargeError, check_fit, check_plausible
 from .families import FLOWS
 from .pack import pack
 from .route import Routed, TimingError, place_and_route
@@ -12,6 +12,7 @@ __all__ = [
     "Routed",
     "Synthesis",
     "TimingError",
+    "TooLargeError",
     "Workbench",
     "check_fit",
     "check_plausible",

@@ -18,14 +18,18 @@ WORDS = {"lut": "LUTs", "ff": "flip-flops", "bram": "block memories", "dsp": "mu
 WAY_OUT = "take target: area, a smaller folding (pe, simd) for the largest layers, or a larger board"
 
 
+class TooLargeError(WorkError):
+    """The netlist, or what packing made of it, takes more than the device has."""
+
+
 def check_fit(board: Board, used: Resources) -> None:
-    """:class:`WorkError` names each resource of which ``board`` has too few, and by how much."""
+    """:class:`TooLargeError` names each resource of which ``board`` has too few, and by how much."""
     over = [
         f"{getattr(used, kind):,.0f} {WORDS[kind]} of {getattr(board.resources, kind):,.0f} ({amount:,.0f} too many)"
         for kind, amount in used.excess(board.resources).items()
     ]
     if over:
-        raise WorkError(f"the design does not fit {board.title}: it needs {', and '.join(over)}; {WAY_OUT}")
+        raise TooLargeError(f"the design does not fit {board.title}: it needs {', and '.join(over)}; {WAY_OUT}")
 
 
 def check_plausible(used: Resources, predicted: Resources) -> None:

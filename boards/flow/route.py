@@ -15,7 +15,7 @@ from bitloom.codegen.families import Resources
 from ..pins import SUFFIX
 from ..progress import Step
 from . import floorplan
-from .checks import WAY_OUT
+from .checks import WAY_OUT, TooLargeError
 from .families import FLOWS
 from .family import Cells, FamilyFlow, Use
 from .synthesize import NETLIST, Synthesis, cells_of
@@ -96,7 +96,8 @@ def place_and_route(
     :param clock_mhz: the clock to meet.
     :param allow_fail: be content with the best seed even where none meets the clock.
     :raises TimingError: no seed reaches ``clock_mhz``.
-    :raises WorkError: it does not fit, or does not route.
+    :raises TooLargeError: it does not fit.
+    :raises WorkError: it does not route.
     """
     board, flow = bench.board, FLOWS[bench.board.family]
     pins = f"pins.{SUFFIX[board.family]}"
@@ -160,7 +161,8 @@ def _run(bench: Workbench, folder: Path, arguments: list[str], seed: int, step: 
             raise
         needs = ", and ".join(f"{use.used:,} {kind} of {use.available:,} ({use.used - use.available:,} too many)"
                               for kind, use in over.items())  # fmt: skip
-        raise WorkError(f"the packed design does not fit {bench.board.title}: it needs {needs}; {WAY_OUT}") from None
+        raise TooLargeError(f"the packed design does not fit {bench.board.title}: it needs {needs}; {WAY_OUT}"
+                            ) from None
 
 
 def _timing(report: Path, flow: FamilyFlow, cells: Cells) -> dict[str, Any]:

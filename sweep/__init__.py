@@ -1,0 +1,22 @@
+"""Studies: what a network costs and how fast it is over boards, targets, rates and foldings."""
+
+from .pareto import front, fronts
+from .plot import draw
+from .point import Outcome, run_point
+from .results import write_results
+from .run import run_study
+from .study import Study, find_study, load_study, points
+
+__all__ = [
+    "Outcome",
+    "Study",
+    "draw",
+    "find_study",
+    "front",
+    "fronts",
+    "load_study",
+    "points",
+    "run_point",
+    "run_study",
+    "write_results",
+]
