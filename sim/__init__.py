@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import Any
 
 _FROM = {
-    "verify": "verify", "LevelResult": "levels", "LEVELS": "levels", "write_junit": "junit", "SimulatedBoard": "board",
+    "verify": "ladder", "LevelResult": "levels", "LEVELS": "levels", "write_junit": "junit", "SimulatedBoard": "board",
 }  # fmt: skip
 
 __all__ = sorted(_FROM)

@@ -186,7 +186,6 @@ async def _surplus(ports: Ports, edge: RisingEdge) -> int:
     """Beats that come after the last one that was due."""
     ports["i__valid"].value, ports["o__ready"].value = 0, 1
     count = 0
-    await edge
     for _ in range(64):
         await edge
         count += int(ports["o__valid"].value)

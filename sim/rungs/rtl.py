@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """Level ``rtl``: module ``accelerator`` of ``top.v`` against the integer graph, at its streams."""
 
 from __future__ import annotations

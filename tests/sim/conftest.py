@@ -1,25 +1,73 @@
-"""Shared between the tests of co-simulation: a cache for compiled simulators, and synthesis of small sources."""
+"""Shared between the tests of co-simulation: compiled simulators, synthesis of small sources, one small build."""
 
 from __future__ import annotations
 
+import fcntl
 import json
+import shutil
 import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from support.graphs import random_graph
 
 from bitloom.boards import tools
+from bitloom.boards.build import Compiled, compile_design, load_build, synthesize_build
+from bitloom.boards.design import Design
+from bitloom.quant import save
 
 
 @pytest.fixture(scope="session")
-def simulators(tmp_path_factory) -> Path:
-    """The folder of compiled simulators, one for all workers; `build` keeps them from compiling the same thing
-    twice.
-    """
+def shared(tmp_path_factory) -> Path:
+    """One folder for all workers of this session."""
     base = tmp_path_factory.getbasetemp()
-    shared = (base.parent if base.name.startswith("popen-") else base) / "simulators"
-    shared.mkdir(exist_ok=True)
-    return shared
+    folder = (base.parent if base.name.startswith("popen-") else base) / "cosimulation"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@contextmanager
+def once(marker: Path) -> Iterator[bool]:
+    """Whether the caller is the first to come here; the others wait until it is done."""
+    with open(marker.with_suffix(".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield not marker.exists()
+        marker.touch()
+
+
+@pytest.fixture(scope="session")
+def pristine(shared) -> Path:
+    """The folder of a small design, compiled and synthesized for an iCE40, that nobody may change."""
+    folder = shared / "small"
+    with once(shared / "small.done") as first:
+        if first:
+            save(random_graph(1, (6, 8, 5), argmax=False, bias=True), shared / "graph.npz")
+            layers = {"fc1": {"pe": 4, "simd": 2, "memory": "block"}, "fc2": {"pe": 1, "simd": 4}}
+            design = Design(design="small", model=str(shared / "graph.npz"), board="icebreaker", layers=layers)
+            synthesize_build(compile_design(design, folder))
+    return folder
+
+
+@pytest.fixture
+def build(pristine, tmp_path) -> Callable[..., Compiled]:
+    """A copy of the small design; simulators stay shared unless its sources are changed."""
+
+    def make(edit: Callable[[str], str] | None = None) -> Compiled:
+        folder = tmp_path / "small"
+        shutil.copytree(pristine, folder, ignore=shutil.ignore_patterns("sim"), copy_function=shutil.copy2)
+        (pristine / "sim").mkdir(exist_ok=True)
+        if edit is None:
+            (folder / "sim").symlink_to(pristine / "sim")
+        else:
+            top = folder / "rtl" / "top.v"
+            text = edit(top.read_text())
+            assert text != top.read_text(), "the edit changed nothing"
+            top.write_text(text)
+        return load_build(folder)
+
+    return make
 
 
 def yosys(script: str, folder: Path) -> None:

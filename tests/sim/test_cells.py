@@ -55,7 +55,7 @@ def damaged(found: netlist.Netlist) -> netlist.Netlist:
 
 
 @pytest.mark.parametrize("family", PARTS)
-def test_models_agree_with_what_the_cells_are_inferred_from(family, tmp_path, simulators):
+def test_models_agree_with_what_the_cells_are_inferred_from(family, tmp_path, shared):
     parts, library = PARTS[family], cells.library(family)
     synthesize(m.design(parts, "netlist", tmp_path), "netlist", family, tmp_path, OPTIONS[family])
     found = netlist.read(tmp_path / "netlist.json", "netlist")
@@ -65,7 +65,7 @@ def test_models_agree_with_what_the_cells_are_inferred_from(family, tmp_path, si
     text += netlist.to_verilog(found, library) + netlist.to_verilog(damaged(found), library)
     (tmp_path / "compare.v").write_text(text)
     simulator = build(
-        [*library.sources, tmp_path / "compare.v"], "compare", simulators, level=family, include=[library.include],
+        [*library.sources, tmp_path / "compare.v"], "compare", shared, level=family, include=[library.include],
         public=[Public("compare", name, True) for name in ("clk", *WATCH)], optimize="-O0",
     )  # fmt: skip
     values = run(simulator, "clock", {"cycles": 60_000, "watch": WATCH}, seed=11)["values"]
