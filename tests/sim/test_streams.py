@@ -79,7 +79,7 @@ def test_wrong_swapped_repeated_and_missing_beats_are_noticed(faulty):
     assert phase["wrong"] == [2] and phase["surplus"] == 0
     [phase] = faulty(["1", "3", "22"])["phases"]
     assert phase["wrong"] == [] and phase["surplus"] == 1
-    with pytest.raises(WorkError, match="nothing moved for 501 cycles after 3 input and 2 output beats: a deadlock"):
+    with pytest.raises(WorkError, match=r"nothing moved for \d+ cycles after 3 input and 3 output beats: a deadlock"):
         faulty(["1", "2", "d0", "4"], expected=["1", "2", "d0", "4"])
 
 
