@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from math import prod
 from pathlib import Path
@@ -17,7 +17,7 @@ from bitloom.quant import Graph, save
 from . import board as boards
 from .board import Board
 from .compiled import DESIGN, MANIFEST, TOP, Compiled, clock_of, known, load_build, manifest_of
-from .design import GRAPH, Design, resolve_model, write_design
+from .design import GRAPH, QUICK_LUTS, Design, resolve_model, write_design
 from .files import locked, make_folder, write_text
 from .fingerprint import digest, of_request
 from .flow import (
@@ -114,7 +114,7 @@ def _compile(design: Design, out: Path, progress: Progress) -> Compiled:
             return compiled
         start = time.monotonic()
         plan = codegen.compile(
-            graph, family=board.family, budget=_budget(design, board, graph), target=design.target, fps=design.fps,
+            graph, family=board.family, budget=_budget(design, board, graph), target=design.goal, fps=design.fps,
             clock_hz=clock_hz, overrides=design.overrides(),
         )
         step.note("emitting")
@@ -231,6 +231,8 @@ def _folder(design: Design, out_dir: str | Path | None) -> Path:
 def _budget(design: Design, board: Board, graph: Graph) -> Resources:
     """What the accelerator may take: the share of the device that may be planned for, less the host link."""
     share, sample = board.resources.scaled(design.utilization), graph.input.output
+    if design.quick:
+        share = replace(share, lut=min(share.lut, QUICK_LUTS))
     elements = prod(sample.shape)
     link = link_cost(board.family, elements, sample.format.bits, min(elements, PLANNED_LANES))
     return Resources(*(max(0.0, getattr(share, kind) - getattr(link, kind)) for kind in ("lut", "ff", "bram", "dsp")))

@@ -81,7 +81,7 @@ def load_build(build_dir: str | Path) -> Compiled:
 def known(design: Design, board: Board, graph: Graph, out: Path, manifest: dict[str, Any]) -> Compiled:
     """What the manifest of ``out`` says was compiled there."""
     foldings = {name: Folding(**folding) for name, folding in manifest["foldings"].items()}
-    plan = Plan(codegen.simplify(graph), family_of(board.family), clock_of(design, board), design.target, foldings)
+    plan = Plan(codegen.simplify(graph), family_of(board.family), clock_of(design, board), design.goal, foldings)
     compiled = Compiled(design, board, graph, plan, out, int(manifest["fingerprint"][:8], 16))
     return replace(compiled, edited=digest([compiled.top.read_bytes()]) != manifest["top"])
 

@@ -22,6 +22,9 @@ GRAPH = "graph.npz"
 NETWORK = "network.yaml"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
+QUICK_LUTS = 3000
+"""LUTs that are planned for where nothing is asked for: placing and routing them takes about a minute."""
+
 Fold = Annotated[int, Field(strict=True, ge=1)]
 
 
@@ -42,7 +45,8 @@ class Design(Strict):
 
     ``model`` is the name of an example, a folder with a ``graph.npz``, a ``network.yaml`` or a graph; ``board`` is a
     name or a YAML file (both relative to the design file). ``target`` is what is made best: ``throughput``, ``latency``
-    or ``area``; with ``fps`` the smallest circuit that reaches that many samples per second is taken instead.
+    or ``area``; with ``fps`` the smallest circuit that reaches that many samples per second is taken instead. With
+    neither, it is the fastest circuit of at most :data:`QUICK_LUTS`, which is built in about a minute on any device.
     ``utilization`` is the share of the device that may be planned for. ``layers`` fixes foldings by layer.
     ``clock_mhz`` states the clock that the design is for: the board's oscillator, as the top has no PLL.
     """
@@ -50,7 +54,7 @@ class Design(Strict):
     design: str
     model: str
     board: str = boards.DEFAULT
-    target: Literal["throughput", "latency", "area"] = "throughput"
+    target: Literal["throughput", "latency", "area"] | None = None
     fps: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     clock_mhz: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     utilization: Annotated[float, Field(gt=0, le=1)] = 0.75
@@ -63,6 +67,16 @@ class Design(Strict):
         if not _NAME.fullmatch(value):
             raise ValueError("must be a folder's name of letters, digits, '.', '_' and '-'")
         return value
+
+    @property
+    def goal(self) -> str:
+        """What is made best."""
+        return self.target or "throughput"
+
+    @property
+    def quick(self) -> bool:
+        """Whether nothing was asked for, so that the build's own duration decides the size."""
+        return self.target is None and self.fps is None and not self.layers
 
     def overrides(self) -> dict[str, dict[str, object]]:
         """The fixed foldings, as :func:`bitloom.codegen.compile` takes them."""

@@ -22,7 +22,7 @@ from .synthesize import NETLIST, Synthesis, cells_of
 from .workbench import Workbench
 
 SEEDS = (1, 2, 3, 4)
-"""The seeds that are tried, in this order, until one meets the clock."""
+"""The seeds that are tried, in this order, until one is routed and meets the clock."""
 
 HOPELESS = 0.8
 """Below this share of the wanted clock no other seed is tried: seeds differ by some percent."""
@@ -39,6 +39,7 @@ _PHASES = (
     (re.compile(r"Info: Routing"), "routing"),
     (re.compile(r"Info:\s+\d+ \|.*\|\s+(\d+)\|"), "routing, {} connections to go"),
 )
+_UNROUTABLE = ("Routing design failed", "Failed to route")
 _USE = re.compile(r"Info:\s+(\w+):\s+(\d+)/\s*(\d+)\s+(\d+)%")
 
 
@@ -74,6 +75,10 @@ class Routed:
         return self.fmax_mhz >= self.clock_mhz
 
 
+class UnroutableError(WorkError):
+    """The router found no way with this seed; another one may."""
+
+
 class TimingError(WorkError):
     """The design was placed and routed and is too slow for its clock; ``routed`` is the best that was found."""
 
@@ -97,7 +102,8 @@ def place_and_route(
     :param allow_fail: be content with the best seed even where none meets the clock.
     :raises TimingError: no seed reaches ``clock_mhz``.
     :raises TooLargeError: it does not fit.
-    :raises WorkError: it does not route.
+    :raises UnroutableError: no seed routes it.
+    :raises WorkError: place and route fails.
     """
     board, flow = bench.board, FLOWS[bench.board.family]
     pins = f"pins.{SUFFIX[board.family]}"
@@ -111,8 +117,13 @@ def place_and_route(
         (folder / pins).write_text(constraints)
         (folder / "best").mkdir()
         best: dict[str, Any] = {"fmax_mhz": -1.0}
+        unroutable = WorkError("place and route was not tried")
         for seed in SEEDS:
-            _run(bench, folder, [*arguments, "--seed", str(seed)], seed, step)
+            try:
+                _run(bench, folder, [*arguments, "--seed", str(seed)], seed, step)
+            except UnroutableError as error:
+                unroutable = error
+                continue
             cells = cells_of(folder / placed)
             values = {"seed": seed, **_timing(folder / REPORT, flow, cells)}
             if values["fmax_mhz"] > best["fmax_mhz"]:
@@ -124,6 +135,8 @@ def place_and_route(
                     (folder / name).replace(folder / "best" / name)
             if best["fmax_mhz"] >= clock_mhz or best["fmax_mhz"] < HOPELESS * clock_mhz:
                 break
+        if best["fmax_mhz"] < 0:
+            raise unroutable
         for name in products:
             (folder / "best" / name).replace(folder / name)
         step.note(f"{best['fmax_mhz']:.1f} MHz, and the clock is {clock_mhz:g} MHz")
@@ -156,7 +169,9 @@ def _run(bench: Workbench, folder: Path, arguments: list[str], seed: int, step: 
     try:
         log = f"route-seed{seed}" if prefix else "route"
         bench.run("route", bench.suite.nextpnr, arguments, folder, listen, log)
-    except WorkError:
+    except WorkError as error:
+        if not over and any(words in str(error) for words in _UNROUTABLE):
+            raise UnroutableError(f"{error}; no seed of {', '.join(map(str, SEEDS))} routes it: {WAY_OUT}") from None
         if not over:
             raise
         needs = ", and ".join(f"{use.used:,} {kind} of {use.available:,} ({use.used - use.available:,} too many)"
