@@ -19,10 +19,10 @@ NEEDED = ("sh", "make", "uname", "sed", "date", "rm", "mkdir", "touch")
 def make(*arguments: str, folder: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run ``make`` as a user would, whatever a surrounding make or test run has set."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("MAKE", "MFLAGS"))}
-    for key in ("MODEL", "BOARD", "TARGET", "FPS"):
+    for key in ("MODEL", "BOARD", "TARGET", "FPS", "STUDY", "JOBS"):
         clean.pop(key, None)
-    return subprocess.run(["make", *arguments], cwd=folder, env={**clean, **environment}, capture_output=True, text=True,
-                          timeout=60)
+    environment = {**clean, **environment}
+    return subprocess.run(["make", *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=60)
 
 
 def test_make_alone_prints_the_targets() -> None:
@@ -39,6 +39,9 @@ def test_make_alone_prints_the_targets() -> None:
     (["cosim", "FPS=1000"], "bitloom verify digits --board icebreaker --fps 1000 --level rtl"),
     (["train", "MODEL=mine"], "bitloom train mine"),
     (["sweep"], "bitloom sweep digits --board icebreaker"),
+    (["sweep", "MODEL=digits mine", "BOARD=icestick ecpix5-45f", "FPS=10 20", "JOBS=2"],
+     "bitloom sweep digits mine --board icestick --board ecpix5-45f --fps 10 --fps 20 --jobs 2"),
+    (["sweep", "STUDY=study.yaml"], "bitloom sweep study.yaml"),
     (["program"], "bitloom program digits --board icebreaker"),
 ])
 def test_variables_reach_the_command(tmp_path: Path, arguments: list[str], command: str) -> None:
