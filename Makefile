@@ -4,6 +4,8 @@ MODEL  ?= digits
 BOARD  ?= icebreaker
 TARGET ?=
 FPS    ?=
+STUDY  ?=
+JOBS   ?=
 
 PYTHON ?= python3
 # On Linux, where PyPI's torch brings gigabytes of GPU libraries, torch alone comes from here; when this index cannot
@@ -16,6 +18,8 @@ STARTED := $(VENV)/.bitloom-started
 BIN     := $(VENV)/bin
 PIP     := $(BIN)/python -m pip --disable-pip-version-check
 DESIGN   = $(MODEL) --board $(BOARD) $(if $(TARGET),--target $(TARGET)) $(if $(FPS),--fps $(FPS))
+# A study takes several of each.
+STUDIED  = $(MODEL) $(addprefix --board ,$(BOARD)) $(addprefix --target ,$(TARGET)) $(addprefix --fps ,$(FPS))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup requirements test train bitstream cosim sweep program bench lint
@@ -29,7 +33,7 @@ help:
 	@echo '  train      train MODEL, an example or a network.yaml'
 	@echo '  bitstream  build MODEL for BOARD: RTL, synthesis, place and route, bitstream, report'
 	@echo '  cosim      co-simulate MODEL for BOARD with Verilator, bit for bit and cycle for cycle'
-	@echo '  sweep      study MODEL over targets on BOARD: a table and a Pareto front in build/sweep/'
+	@echo '  sweep      study each MODEL on each BOARD (lists in quotes), or STUDY=study.yaml: tables and a Pareto front'
 	@echo '  program    load the bitstream into BOARD'
 	@echo '  bench      build MODEL for a board of each family and print what each came to'
 	@echo '  lint       ruff and mypy'
@@ -84,7 +88,7 @@ cosim: $(READY)
 	$(BIN)/bitloom verify $(DESIGN) --level rtl
 
 sweep: $(READY)
-	$(BIN)/bitloom sweep $(MODEL) --board $(BOARD) $(if $(TARGET),--target $(TARGET)) $(if $(FPS),--fps $(FPS))
+	$(BIN)/bitloom sweep $(or $(STUDY),$(STUDIED)) $(if $(JOBS),--jobs $(JOBS))
 
 program: bitstream
 	$(BIN)/bitloom program $(DESIGN)

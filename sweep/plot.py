@@ -12,7 +12,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from matplotlib.transforms import Bbox
 
@@ -92,10 +91,10 @@ def _frame(axes: Axes, outcomes: Sequence[Outcome]) -> None:
     xs, ys = _places(outcomes)
     axes.set_xscale("log")
     axes.set_yscale("log")
-    for axis, values, widen in ((axes.xaxis, xs, axes.set_xlim), (axes.yaxis, ys, axes.set_ylim)):
+    for axis, values, limit, share in ((axes.xaxis, xs, axes.set_xlim, 0.2), (axes.yaxis, ys, axes.set_ylim, 0.09)):
         low, high = min(values), max(values)
-        margin = max(1.25, (high / low) ** 0.09)
-        widen(low / margin, high * margin)
+        margin = max(1.25, (high / low) ** share)  # room for labels
+        limit(low / margin, high * margin)
         axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low > 5 else (1, 1.5, 2, 3, 4, 5, 7)))
         axis.set_minor_locator(NullLocator())
         axis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
@@ -133,14 +132,13 @@ def _label(figure: Figure, axes: Axes, outcomes: Sequence[Outcome], colours: dic
     """Write PE×SIMD beside the points, the first ones first; where there is no room, a point goes without."""
     figure.draw_without_rendering()  # places the axes, so that what is covered is known
     taken = [box for line in axes.get_lines() for box in _covered(axes, line)]
-    halo = [withStroke(linewidth=2, foreground="white")]
     for outcome in outcomes:
         (x,), (y,) = _places([outcome])
         note = axes.annotate(outcome.folding, (x, y), (0, 0), textcoords="offset points", fontsize=7.5, zorder=5,
-                             path_effects=halo, color=colours[outcome.design.model])
+                             color=colours[outcome.design.model])
         for dx, dy in OFFSETS:
             note.set(position=(dx, dy), horizontalalignment="left" if dx > 0 else "right" if dx < 0 else "center")
-            box = note.get_window_extent()
+            box = note.get_window_extent().padded(2)
             inside = all(axes.bbox.x0 < corner[0] < figure.bbox.x1 and axes.bbox.y0 < corner[1] < figure.bbox.y1
                          for corner in (box.min, box.max))
             if inside and not any(box.overlaps(other) for other in taken):

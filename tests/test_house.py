@@ -28,6 +28,7 @@ FORBIDDEN = {
     "hw": {"cocotb", "serial", "pydantic", "click", "ortools", "pyosys"},
     "codegen": {"cocotb", "serial", "click"},
     "boards": {"cocotb", "click"},
+    "sweep": {"cocotb", "click"},
 }
 """Packages that have no business in a part, beside those of training."""
 
@@ -80,6 +81,9 @@ def test_imports_point_one_way(path: Path) -> None:
     (("bitloom", "codegen", "plan"), "def f():\n import bitloom.boards.flow", "codegen must not import bitloom.boards"),
     (("bitloom", "boards", "top"), "from hw import MatVec", "bare import of hw.MatVec"),
     (("bitloom", "boards", "top"), "import sim.bench", "bare import of sim.bench"),
+    (("bitloom", "sim", "ladder"), "from bitloom import sweep", "sim must not import bitloom.sweep"),
+    (("bitloom", "sweep", "run"), "from bitloom.cli.console import Screen", "sweep must not import bitloom.cli"),
+    (("bitloom", "sweep", "run"), "import click", "sweep must not import click"),
     (("bitloom", "cli", "main"), "import torch.nn", "cli must not import torch"),
     (("bitloom", "quant", "graph"), "from sklearn import datasets", "quant must not import sklearn"),
     (("bitloom", "quant", "graph"), "from amaranth.hdl import Shape", "quant must not import amaranth"),
@@ -100,7 +104,8 @@ def test_the_subpackages_are_the_folders() -> None:
 
 
 def test_nothing_but_training_needs_torch() -> None:
-    program = "import sys, bitloom.codegen, bitloom.boards, bitloom.hw, bitloom.quant, bitloom.cli.main\n" \
+    parts = ("codegen", "boards", "hw", "quant", "sweep", "cli.main")
+    program = f"import sys, {', '.join(f'bitloom.{part}' for part in parts)}\n" \
               f"print(*sorted({TRAINING!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
     assert (done.stdout.strip(), done.returncode) == ("", 0), done.stderr

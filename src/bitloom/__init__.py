@@ -3,7 +3,8 @@
 The folders of the repository are the subpackages: :mod:`bitloom.quant` (training, the integer graph),
 :mod:`bitloom.hw` (Amaranth templates), :mod:`bitloom.codegen` (passes, folding, the accelerator),
 :mod:`bitloom.boards` (board tops, the flow to a bitstream, the host client), :mod:`bitloom.sim`
-(co-simulation and the verification ladder) and :mod:`bitloom.cli` (the ``bitloom`` command).
+(co-simulation and the verification ladder), :mod:`bitloom.sweep` (studies and Pareto fronts) and
+:mod:`bitloom.cli` (the ``bitloom`` command).
 """
 
 __version__ = "0.1.0"
