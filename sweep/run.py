@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import sys
+import warnings
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -23,6 +25,9 @@ from .results import write_results
 from .study import Study, points
 
 OUT = Path("build") / "sweep"
+
+PATIENCE_SECONDS = 3.0
+"""How long a process may take to end its tools and tidy up, before it is told again."""
 
 
 def run_study(study: Study, out: str | Path = OUT, jobs: int = 1, progress: Progress = SILENT) -> list[Outcome]:
@@ -84,8 +89,10 @@ def _side_by_side(
             raise WorkError("a process of the study was killed (out of memory?): take fewer --jobs and run the same "
                             "again; what is built is kept") from None
         except BaseException:
-            for process in set(multiprocessing.active_children()) - others:
-                process.terminate()
+            while wait(running, timeout=0).not_done:
+                for process in set(multiprocessing.active_children()) - others:
+                    process.terminate()
+                wait(running, timeout=PATIENCE_SECONDS)
             raise
 
 
@@ -118,6 +125,8 @@ def _prepare() -> None:
 
 def _stop(number: int, frame: FrameType | None) -> None:
     if _busy:
+        warnings.simplefilter("ignore")  # what is cut short has nothing to add
+        sys.unraisablehook = lambda _: None
         raise SystemExit(128 + number)
 
 
