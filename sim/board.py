@@ -58,7 +58,8 @@ class SimulatedBoard:
         if not self.port:
             raise WorkError("the simulated board is off: use it as a context manager")
         try:
-            with Client(self.port, self.interface, timeout=ANSWER_SECONDS, retries=0) as client:
+            with Client(self.port, self.interface, baud=self._compiled.board.baud, timeout=ANSWER_SECONDS,
+                        retries=0) as client:
                 results = client.infer(samples, progress)
                 self.throughput = client.throughput
                 return results

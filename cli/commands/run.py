@@ -17,6 +17,7 @@ from ..samples import held_out
 
 if TYPE_CHECKING:
     from bitloom.boards.build import Compiled
+    from bitloom.boards.client import Throughput
 
 
 @click.command(cls=Command, short_help="Load a bitstream onto its board.")
@@ -55,17 +56,19 @@ def run(
         compiled = load_build(out_folder(**chosen))
     inputs, labels = _samples(compiled, source, samples or (4 if simulate else 32))
     expected = quant.run(compiled.graph, inputs).reshape(len(inputs), -1)
-    answers = _answers(screen, compiled, port, inputs)
+    answers, measured = _answers(screen, compiled, port, inputs)
     mismatches = int((answers != expected).any(axis=1).sum())
     _print(screen, compiled, answers, labels)
+    _print_throughput(screen, measured, simulate)
     accuracy = None if labels is None or answers.shape[1] != 1 else float((answers[:, 0] == labels).mean())
-    screen.result({"samples": len(inputs), "results": answers, "mismatches": mismatches, "accuracy": accuracy})
+    screen.result({"samples": len(inputs), "results": answers, "mismatches": mismatches, "accuracy": accuracy,
+                   "samples_per_second": measured.samples_per_second, "simulated": simulate})
     if mismatches:
         raise WorkError(f"{mismatches} of {len(inputs)} results differ from the integer graph's")
 
 
-def _answers(screen: Screen, compiled: Compiled, port: str | None, inputs: np.ndarray) -> np.ndarray:
-    """What the board, or its simulation, answers: int64 (samples, results)."""
+def _answers(screen: Screen, compiled: Compiled, port: str | None, inputs: np.ndarray) -> tuple[np.ndarray, Throughput]:
+    """What the board, or its simulation, answers: int64 (samples, results); and how fast."""
     from bitloom.boards.client import Client
 
     if port is None:
@@ -73,12 +76,12 @@ def _answers(screen: Screen, compiled: Compiled, port: str | None, inputs: np.nd
 
         with screen.step("simulate") as step, SimulatedBoard(compiled.out, note=step.note) as board:
             step.note("running")
-            return board.infer(inputs, step.advance)
-    with screen.step("run") as step, Client(port, compiled.interface, baud=compiled.board.baud) as client:
-        answers = client.infer(inputs, step.advance)
-        if client.throughput is not None:
-            step.note(f"{client.throughput.samples_per_second:,.0f} samples/s over the serial port")
-        return answers
+            answers, measured = board.infer(inputs, step.advance), board.throughput
+    else:
+        with screen.step("run") as step, Client(port, compiled.interface, baud=compiled.board.baud) as client:
+            answers, measured = client.infer(inputs, step.advance), client.throughput
+    assert measured is not None  # infer has measured
+    return answers, measured
 
 
 def _samples(compiled: Compiled, source: Path | None, count: int) -> tuple[np.ndarray, np.ndarray | None]:
@@ -127,3 +130,12 @@ def _print(screen: Screen, compiled: Compiled, answers: np.ndarray, labels: np.n
     if labels is not None:
         right = int((answers[:, 0] == labels).sum())
         screen.say(f"{right} of {len(labels)} right ({right / len(labels):.1%})")
+
+
+def _print_throughput(screen: Screen, measured: Throughput, simulated: bool) -> None:
+    """How fast it went, and what of that is the line's doing."""
+    line = f"the line alone allows {measured.uart_samples_per_second:,.0f} at {measured.baud:,} baud"
+    if simulated:
+        screen.say(f"{measured.samples_per_second:,.1f} samples/s of simulation; on the board {line}")
+    else:
+        screen.say(f"{measured.samples_per_second:,.0f} samples/s measured over the serial port; {line}")

@@ -52,7 +52,7 @@ def test_every_key(tmp_path):
 
 def test_defaults(tmp_path):
     design = load_design(write(tmp_path, "model: digits\n"))
-    assert (design.design, design.board, design.target, design.fps) == ("fast", "icebreaker", "throughput", None)
+    assert (design.design, design.board, design.target, design.fps) == ("fast", "icebreaker", None, None)
     assert (design.utilization, design.allow_timing_failure, design.layers) == (0.75, False, {})
 
 
