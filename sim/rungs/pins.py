@@ -41,7 +41,7 @@ PINS = tuple(Public("top", pin, writable=True) for pin in ("clk", "rx", "tx"))
 
 def verify_top(compiled: Compiled, samples: Samples, seed: int, note: Callable[[str], None]) -> Findings:
     """Module ``top`` of ``rtl/top.v`` through its pins."""
-    return _through_pins(compiled, simulate_top(compiled, note), samples, seed, note, "the board top's RTL")
+    return through_pins(compiled, simulate_top(compiled, note), samples, seed, note, "the board top's RTL")
 
 
 def verify_netlist(compiled: Compiled, samples: Samples, seed: int, note: Callable[[str], None]) -> Findings:
@@ -55,7 +55,7 @@ def verify_netlist(compiled: Compiled, samples: Samples, seed: int, note: Callab
     found = netlist.read(path)
     simulator = simulate_netlist(compiled, found, note)
     what = f"the netlist of {sum(found.counts.values()):,} cells"
-    return _through_pins(compiled, simulator, samples, seed, note, what)
+    return through_pins(compiled, simulator, samples, seed, note, what)
 
 
 def simulate_top(compiled: Compiled, note: Callable[[str], None]) -> Simulator:
@@ -86,8 +86,9 @@ def parameters_for(compiled: Compiled) -> dict[str, Any]:
             "patience": 2 * (plan.interval + plan.latency) + longest}
 
 
-def _through_pins(compiled: Compiled, simulator: Simulator, samples: Samples, seed: int, note: Callable[[str], None],
-                  what: str) -> Findings:
+def through_pins(compiled: Compiled, simulator: Simulator, samples: Samples, seed: int, note: Callable[[str], None],
+                 what: str) -> Findings:
+    """``samples`` through the pins of ``simulator``, after requests that are not samples; ``what`` names the design."""
     face = compiled.interface
     expected = quant.run(compiled.graph, samples.inputs).reshape(len(samples.inputs), -1)
     bodies = [encode_values(row, face.element).hex() for row in samples.inputs]
