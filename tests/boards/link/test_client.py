@@ -123,7 +123,7 @@ def test_an_open_port_stays_the_callers(board):
 @pytest.mark.parametrize("code", [ErrorCode.CHECKSUM, ErrorCode.LENGTH, ErrorCode.BUSY, 0])
 def test_refused_and_lost_samples_are_sent_again(board, code):
     b, x = board(fault=refuse(None, code, None, code, code, None, code)), samples(8)
-    with Client(b.port, FACE, timeout=TIMEOUT) as client:
+    with Client(b.port, FACE, timeout=TIMEOUT, retries=4) as client:
         assert np.array_equal(client.infer(x), expect(x))
         assert client.throughput.resent == 4
 
