@@ -18,16 +18,13 @@ from bitloom import WorkError
 from bitloom.sim.toolchain import ToolMissing
 
 _HERE = Path(__file__).parent
-_KINDS = ("", "E", "SR", "R", "SS", "S", "ESR", "ER", "ESS", "ES")
-
 LIBRARY: dict[str, frozenset[str]] = {
-    "ice40": frozenset([*(f"SB_DFF{edge}{kind}" for edge in ("", "N") for kind in _KINDS), "SB_CARRY", "SB_GB",
-                        "SB_MAC16", "SB_RAM40_4K", "SB_RAM40_4KNR", "SB_RAM40_4KNW", "SB_RAM40_4KNRNW"]),
-    "ecp5": frozenset(["CCU2C", "L6MUX21", "PFUMX", "TRELLIS_DPR16X4", "TRELLIS_FF", "VHI", "VLO"]),
-    "gowin": frozenset([*(f"DFF{edge}{kind}{enable}" for edge in ("", "N") for kind in ("", "S", "R", "P", "C")
-                          for enable in ("", "E")),
-                        "ALU", "GND", "GSR", "IBUF", "MUX2", "MUX2_LUT5", "MUX2_LUT6", "MUX2_LUT7", "MUX2_LUT8", "OBUF",
-                        "RAM16SDP1", "RAM16SDP2", "RAM16SDP4", "VCC"]),
+    "ice40": frozenset([*(f"SB_DFF{kind}" for kind in ("", "E", "SR", "R", "SS", "S", "ESR", "ER", "ESS", "ES")),
+                        "SB_CARRY", "SB_MAC16", "SB_RAM40_4K"]),
+    "ecp5": frozenset(["CCU2C", "L6MUX21", "PFUMX", "TRELLIS_DPR16X4", "TRELLIS_FF"]),
+    "gowin": frozenset([*(f"DFF{kind}{enable}" for kind in ("", "S", "R", "P", "C") for enable in ("", "E")),
+                        "ALU", "GND", "IBUF", "MUX2_LUT5", "MUX2_LUT6", "MUX2_LUT7", "MUX2_LUT8", "OBUF", "RAM16SDP4",
+                        "VCC"]),
 }  # fmt: skip
 """Per family, the cells whose model in yosys' simulation library is used."""
 

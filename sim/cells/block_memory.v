@@ -4,7 +4,7 @@
 // first eight of each byte. Writing, a port keeps its output (MODE 0), shows what it writes (1) or what was there (2).
 // Its reset clears the output, also without enable, at the clock edge or at once. Both ports use one clock edge:
 // where one reads a byte that the other writes at that edge, the vendors promise nothing, and the model gives the
-// complement of what was there.
+// complement of what was there. INIT holds two bytes in every STRIDE bits.
 
 module model_block_memory (clka, ena, wea, bea, rsta, ada, da, qa, clkb, enb, web, beb, rstb, adb, db, qb);
   parameter integer UNIT = 9;
@@ -12,7 +12,8 @@ module model_block_memory (clka, ena, wea, bea, rsta, ada, da, qa, clkb, enb, we
   parameter integer MODE_A = 0, MODE_B = 0;
   parameter integer RESET_BLOCKS_WRITE = 0, REGISTERED = 0;
   parameter [127:0] RESET_MODE = "SYNC";
-  parameter [2048 * UNIT - 1:0] INIT = 0;
+  parameter integer STRIDE = 2 * UNIT;
+  parameter [1024 * STRIDE - 1:0] INIT = 0;
   localparam integer BYTES_A = WIDTH_A / UNIT, BYTES_B = WIDTH_B / UNIT;
   localparam integer WIDER = (WIDTH_A < 8 && WIDTH_B < 8) ? (WIDTH_A > WIDTH_B ? WIDTH_A : WIDTH_B) : 8;
 
@@ -34,7 +35,10 @@ module model_block_memory (clka, ena, wea, bea, rsta, ada, da, qa, clkb, enb, we
     if (MODE_A > 2 || MODE_B > 2) $fatal(1, "block memory: this write mode is not modelled");
     if (RESET_MODE != "SYNC" && RESET_MODE != "ASYNC") $fatal(1, "block memory: this reset mode is not modelled");
     if (REGISTERED != 0) $fatal(1, "block memory: output registers are not modelled");
-    for (k = 0; k < 2048; k = k + 1) bytes[k] = INIT[UNIT * k +: UNIT];
+    for (k = 0; k < 1024; k = k + 1) begin
+      bytes[2 * k] = INIT[STRIDE * k +: UNIT];
+      bytes[2 * k + 1] = INIT[STRIDE * k + UNIT +: UNIT];
+    end
   end
 
   wire [10:0] rowa = BYTES_A == 4 ? {ada[13:5], 2'd0} : BYTES_A == 2 ? {ada[13:4], 1'd0} : ada[13:3];

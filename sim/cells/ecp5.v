@@ -78,12 +78,6 @@ module model_DP16KD (
     write_mode = name == "NORMAL" ? 0 : name == "WRITETHROUGH" ? 1 : name == "READBEFOREWRITE" ? 2 : -1;
   endfunction
 
-  // Of every 20 bits of a parameter, 18 are used: two bytes.
-  function [18431:0] packed_init(input [20479:0] all);
-    integer k;
-    for (k = 0; k < 1024; k = k + 1) packed_init[18 * k +: 18] = all[20 * k +: 18];
-  endfunction
-
   initial begin
     if (CSDECODE_A != "0b000" || CSDECODE_B != "0b000") $fatal(1, "DP16KD: only CSDECODE 0b000 is modelled");
     if (CLKAMUX != "CLKA" || CLKBMUX != "CLKB") $fatal(1, "DP16KD: inverted clocks are not modelled");
@@ -102,7 +96,7 @@ module model_DP16KD (
   model_block_memory #(
     .WIDTH_A(DATA_WIDTH_A), .MODE_A(write_mode(WRITEMODE_A)), .WIDTH_B(DATA_WIDTH_B), .MODE_B(write_mode(WRITEMODE_B)),
     .REGISTERED(REGMODE_A != "NOREG" || REGMODE_B != "NOREG"), .RESET_MODE(RESETMODE), .RESET_BLOCKS_WRITE(1),
-    .INIT(packed_init(`INITVAL_ALL))
+    .STRIDE(20), .INIT(`INITVAL_ALL)
   ) memory (
     .clka(CLKA), .ena(CEA & ~(CSA2 | CSA1 | CSA0)), .wea(WEA), .rsta(RSTA), .ada(ada),
     .bea(DATA_WIDTH_A >= 18 ? ada[3:0] : 4'd1), .da({dib, dia}), .qa(qa),

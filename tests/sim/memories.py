@@ -152,7 +152,7 @@ def multiplier(a: int, b: int, signed: bool) -> Part:
 """)
 
 
-def registers() -> Part:
+def registers(initial: int | None = None) -> Part:
     """Every kind of flip-flop: enables, synchronous and asynchronous resets to both values, initial values of 0 and
     1.
     """
@@ -163,7 +163,9 @@ def registers() -> Part:
         reset = f"if (x[1]) q[{k}] <= {value}; else " if k % 3 else ""
         enable = f"if (x[{2 + k % 4}]) " if enabled else ""
         cases.append(f"  always @({edge}) {reset}{enable}q[{k}] <= x[{6 + k}] ^ q[{(k + 5) % 12}];")
-    return Part("registers", 18, 12, "\n".join(cases) + "\n", sum(1 << k for k in range(12) if k // 3 % 2))
+    reset_values = sum(1 << k for k in range(12) if k // 3 % 2)
+    body = "\n".join(cases) + "\n"
+    return Part(f"registers_{initial}", 18, 12, body, reset_values if initial is None else initial)
 
 
 def gates() -> Part:

@@ -13,7 +13,8 @@ import pytest
 
 from bitloom import RequestError, WorkError, quant
 from bitloom.boards.client import Client
-from bitloom.sim import SimulatedBoard
+from bitloom.sim import SimulatedBoard, verilator
+from bitloom.sim.rungs.pins import parameters_for, simulate_top
 from bitloom.sim.vectors import samples_for
 
 
@@ -53,7 +54,8 @@ def test_nothing_outlives_a_program_that_is_killed(build):
     compiled = build()
     code = """
 import sys, time
-from bitloom.sim import SimulatedBoard
+from bitloom.sim import SimulatedBoard, verilator
+from bitloom.sim.rungs.pins import parameters_for, simulate_top
 with SimulatedBoard(sys.argv[1]) as board:
     print(board._running.process.pid, flush=True)
     time.sleep(60)
@@ -67,6 +69,27 @@ with SimulatedBoard(sys.argv[1]) as board:
             return
         time.sleep(0.1)
     raise AssertionError(f"still running: {members(group)}")
+
+
+def test_an_interrupt_ends_the_simulation_with_all_its_processes(build, monkeypatch):
+    compiled = build()
+    groups: list[int] = []
+    started, end = [], verilator._end
+
+    def interrupt(*args) -> None:
+        raise KeyboardInterrupt
+
+    def ended(process) -> None:
+        groups.append(process.pid)
+        started.extend(members(process.pid))
+        end(process)
+
+    simulator = simulate_top(compiled, lambda text: None)
+    monkeypatch.setattr(verilator, "_report", interrupt)
+    monkeypatch.setattr(verilator, "_end", ended)
+    with pytest.raises(KeyboardInterrupt):
+        verilator.run(simulator, "bridge", parameters_for(compiled))
+    assert started and not members(groups[0])
 
 
 def test_a_folder_without_a_design_is_refused(tmp_path):

