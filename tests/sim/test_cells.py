@@ -29,10 +29,10 @@ PARTS = {
     ],
     "gowin": [
         *COMMON, m.rom(256, 2, "logic"), m.rom(512, 36), m.rom(1024, 18), m.rom(2048, 8), m.rom(4096, 4),
-        m.rom(700, 21), m.simple(4096, 4), m.widened(4096, 4, 8), m.masked(512, 4, 9), m.masked(1024, 2, 9), m.single(1024, 18, "old"),
-        m.single(1024, 16, "new"), m.single(2048, 9, "not"), m.single(8192, 2, "not"), m.dual(1024, 18),
-        m.dual(8192, 2), m.distributed(16, 6), m.multiplier(18, 18, True), m.multiplier(9, 8, False),
-        m.multiplier(33, 30, True),
+        m.rom(700, 21), m.simple(4096, 4), m.widened(4096, 4, 8), m.masked(512, 4, 9), m.masked(1024, 2, 9),
+        m.single(1024, 18, "old"), m.single(1024, 16, "new"), m.single(2048, 9, "not"), m.single(8192, 2, "not"),
+        m.dual(1024, 18), m.dual(8192, 2), m.distributed(16, 6), m.multiplier(18, 18, True),
+        m.multiplier(9, 8, False), m.multiplier(33, 30, True),
     ],
 }  # fmt: skip
 OPTIONS = {"ice40": "-dsp", "ecp5": "", "gowin": ""}
