@@ -113,10 +113,13 @@ def _compile(design: Design, out: Path, progress: Progress) -> Compiled:
             step.note("unchanged; rtl/top.v was edited and is kept" if compiled.edited else "unchanged")
             return compiled
         start = time.monotonic()
-        plan = codegen.compile(
-            graph, family=board.family, budget=_budget(design, board, graph), target=design.goal, fps=design.fps,
-            clock_hz=clock_hz, overrides=design.overrides(),
-        )
+        try:
+            plan = codegen.compile(
+                graph, family=board.family, budget=_budget(design, board, graph), target=design.goal, fps=design.fps,
+                clock_hz=clock_hz, overrides=design.overrides(),
+            )
+        except codegen.FitError as error:
+            raise RequestError(f"{error} ({_boards_for(error.needed, design, graph)})") from None
         step.note("emitting")
         compiled = Compiled(design, board, graph, plan, out, int(fingerprint[:8], 16))
         text = codegen.emit_verilog(_top(compiled, pins), "top")
@@ -226,6 +229,12 @@ def _bench(compiled: Compiled, progress: Progress) -> Workbench:
 
 def _folder(design: Design, out_dir: str | Path | None) -> Path:
     return Path("build") / design.design if out_dir is None else Path(out_dir)
+
+
+def _boards_for(needed: Resources, design: Design, graph: Graph) -> str:
+    """In words, which boards would hold what is ``needed``."""
+    fit = [name for name in boards.names() if not needed.excess(_budget(design, boards.load(name), graph))]
+    return f"those that hold it: {', '.join(fit)}" if fit else "no board that comes with bitloom holds it"
 
 
 def _budget(design: Design, board: Board, graph: Graph) -> Resources:

@@ -53,15 +53,11 @@ _family = family
 
 
 def _served(graph: Graph) -> Graph:
-    """Refuse, by name, what the templates do not serve: unknown operators, branches, no layer to fold."""
+    """Refuse, by name, what the templates do not serve. (Every operator reads one value, so the graph is one chain.)"""
     for node in graph.nodes[1:]:
         if type(node) not in TEMPLATES:
             raise RequestError(f"node {node.name!r}: no template serves operator {node.op}; those served are "
                                f"{', '.join(cls.__name__ for cls in TEMPLATES)}")
-    for node, follower in zip(graph.nodes, graph.nodes[1:]):
-        if follower.inputs != (node.name,):
-            raise RequestError(f"node {follower.name!r} reads {', '.join(follower.inputs)}: the pipeline is one chain, "
-                               f"in which it would read {node.name}; branches are not served yet")
     if not any(isinstance(node, MatMul) for node in graph):
         raise RequestError(f"network {graph.name!r} has no matrix–vector layer, so there is nothing to build")
     return graph

@@ -204,11 +204,29 @@ def _unfit(graph: Graph, family: Family, budget: Resources | None, max_interval:
     excess = needed.excess(budget)
     short = ", ".join(f"{needed.rounded()[name]:,} {name.upper()} of {getattr(budget, name):,.0f} allowed "
                       f"({round(amount):,} too many)" for name, amount in excess.items())
-    hints = []
-    if overrides:
-        hints.append("leave out the overrides of layers")
-    if max_interval is not None:
-        hints.append("ask for a lower rate")
-    hints.append("take a larger board")
+    hints = _ways_out(graph, family, budget, max_interval, overrides)
     return FitError(f"network {graph.name!r} does not fit: it needs at least {short or 'more in combination'}; "
-                    f"{' or '.join(hints)}", needed, excess)
+                    f"{' or '.join([*hints, 'take a larger board'])}", needed, excess)
+
+
+def _ways_out(graph: Graph, family: Family, budget: Resources, max_interval: int | None,
+              overrides: Overrides) -> list[str]:
+    """What to leave out of the request so that it fits the budget, each with the fastest folding that then does."""
+    tries: list[tuple[str, Overrides, int | None]] = []
+    if overrides:
+        tries.append(("leave out the overrides of layers", {}, max_interval))
+    if max_interval is not None:
+        tries.append(("ask for a lower rate", overrides, None))
+    hints = []
+    for words, kept, limit in tries:
+        program = _Program(graph, family, kept)
+        program.limit(budget)
+        if limit is not None:
+            program.model.add(program.interval <= limit)
+        picked = program.solve([program.interval])
+        if picked is not None:
+            names = ", ".join(f"{node.name} PE {option.folding.pe} × SIMD {option.folding.simd}"
+                              for node, option in zip(program.nodes, picked))
+            slowest = max(option.interval for option in picked)
+            hints.append(f"{words} ({names} fits, with a sample each {slowest} cycles)")
+    return hints

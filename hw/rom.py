@@ -69,13 +69,13 @@ class Rom(wiring.Component):
         return words[np.asarray(x)]
 
     def features(self) -> dict[str, float]:
-        """The bits by kind; ``blocks`` counts memories of 256 words of 16 bits, ``rom_luts`` tables of 16 bits, and
-        ``rom_word_bits`` the registers behind those tables."""
+        """The bits by kind; ``blocks`` counts memories of 256 words of 16 bits, ``rom_luts`` tables of 16 bits
+        with the multiplexers between them, and ``rom_word_bits`` the registers behind those tables."""
         if self.depth == 1:
             return {"constant_bits": self._width}
         if self._memory == "block":
             return {"block_bits": self._width * self.depth, "blocks": -(-self._width // 16) * -(-self.depth // 256)}
-        tables = self._width * -(-self.depth // 16)
+        tables = self._width * (2 * -(-self.depth // 16) - 1)
         return {"rom_bits": self._width * self.depth, "rom_luts": tables, "rom_word_bits": self._width}
 
     def elaborate(self, platform) -> Module:
