@@ -1,7 +1,7 @@
 # amaranth: UnusedElaboratable=no
 """Fit the cost model: synthesize random instances of every template for every family, and solve for the coefficients.
 
-    python benchmarks/cost_model.py [--families ice40 ecp5 gowin] [--out codegen/cost] [--points 48]
+    python benchmarks/cost_model.py [--families ice40 ecp5 gowin] [--templates MatVec …] [--points 48]
 
 Each point is one template with random parameters, emitted, synthesized with yosys and counted as packing will count it
 (LUTs and flip-flops that share a cell once). The fit is non-negative least squares on relative errors (Lawson and
@@ -58,12 +58,12 @@ def matvec(rng: random.Random, numbers: np.random.Generator) -> Component:
 
 def threshold(rng: random.Random, numbers: np.random.Generator) -> Component:
     """A random threshold unit; one in four has one row for all channels."""
-    channels, bits = rng.choice([8, 16, 32, 64]), rng.choice([1, 2, 3])
+    channels, bits = rng.choice([8, 16, 32, 48, 64]), rng.choice([1, 2, 3])
     width = rng.choice([5, 8, 10, 12])
     rows = 1 if rng.random() < 0.25 else channels
     shape = signed(width)
     steps = numbers.integers(-(1 << (width - 2)), 1 << (width - 2), (rows, (1 << bits) - 1))
-    return Threshold(np.sort(steps, axis=1), channels=channels, lanes=rng.choice(divisors(channels, 16)),
+    return Threshold(np.sort(steps, axis=1), channels=channels, lanes=rng.choice(divisors(channels, 12)),
                      input=shape, output=unsigned(bits), memory=rng.choice(["block", "distributed"]))
 
 
@@ -105,14 +105,15 @@ def errors(coefficients: dict[str, float], features: list[dict[str, float]], cou
     return np.abs(np.array(predicted) - counts) / np.maximum(np.array(counts), 8.0)
 
 
-def calibrate(family: str, points: int, folder: Path) -> dict[str, object]:
-    """The cost entries of one family."""
+def calibrate(family: str, names: list[str], points: int, folder: Path) -> dict[str, object]:
+    """The cost entries of the templates ``names`` for one family."""
     bench = Workbench(load(BOARDS[family]), folder / family)
     templates: dict[str, object] = {}
-    for name, make in TEMPLATES.items():
+    for name in names:
+        make = TEMPLATES[name]
         rng, numbers = random.Random(f"{name}"), np.random.default_rng(1)
         features, luts, ffs = [], [], []
-        for _ in track(range(points if name == "MatVec" else points // 2), f"{family} {name}"):
+        for _ in track(range(points), f"{family} {name}"):
             component = make(rng, numbers)
             used = measure(bench, component)
             features.append({**component.features(), "unit": 1.0})
@@ -133,14 +134,18 @@ def main() -> None:
     """Calibrate the families asked for and write their YAML."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--families", nargs="+", default=list(BOARDS), choices=list(BOARDS))
+    parser.add_argument("--templates", nargs="+", default=list(TEMPLATES), choices=list(TEMPLATES))
     parser.add_argument("--out", type=Path, default=Path(__file__).parent.parent / "codegen" / "cost")
     parser.add_argument("--work", type=Path, default=Path("build") / "cost_model")
     parser.add_argument("--points", type=int, default=48)
     arguments = parser.parse_args()
     for family in arguments.families:
-        entries = calibrate(family, arguments.points, arguments.work)
+        path = arguments.out / f"{family}.yaml"
+        known = yaml.safe_load(path.read_text())["templates"] if path.is_file() else {}
+        entries = calibrate(family, arguments.templates, arguments.points, arguments.work)
+        entries["templates"] = {**known, **entries["templates"]}
         header = "# Made by benchmarks/cost_model.py: LUTs and flip-flops per unit of each feature, after synthesis.\n"
-        (arguments.out / f"{family}.yaml").write_text(header + yaml.safe_dump(entries, sort_keys=False))
+        path.write_text(header + yaml.safe_dump(entries, sort_keys=False))
 
 
 if __name__ == "__main__":

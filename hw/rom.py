@@ -70,12 +70,13 @@ class Rom(wiring.Component):
 
     def features(self) -> dict[str, float]:
         """The bits by kind; ``blocks`` counts memories of 256 words of 16 bits, ``rom_luts`` tables of 16 bits
-        with the multiplexers between them, and ``rom_word_bits`` the registers behind those tables."""
+        with the multiplexers between them (up to 4 words disappear into the logic behind), and ``rom_word_bits`` the
+        registers behind those tables."""
         if self.depth == 1:
             return {"constant_bits": self._width}
         if self._memory == "block":
             return {"block_bits": self._width * self.depth, "blocks": -(-self._width // 16) * -(-self.depth // 256)}
-        tables = self._width * (2 * -(-self.depth // 16) - 1)
+        tables = self._width * (2 * -(-self.depth // 16) - 1) if self.depth > 4 else 0
         return {"rom_bits": self._width * self.depth, "rom_luts": tables, "rom_word_bits": self._width}
 
     def elaborate(self, platform) -> Module:

@@ -5,6 +5,7 @@
 | bits over random graphs, foldings and stalls | full | test_random_graphs |
 | interval and latency are the closed forms | full | test_cycles_are_the_closed_forms |
 | lanes that do not divide each other | full | test_cycles_are_the_closed_forms |
+| units with fewer lanes than the unit ahead of them | full | test_fewer_lanes_behind_a_unit |
 """
 
 from __future__ import annotations
@@ -12,16 +13,20 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from support.graphs import random_graph, random_samples
-from support.streams import drive
+from support.streams import Run, drive, gaps
 
-from bitloom.codegen import Accelerator, compile
+from bitloom.codegen import FAMILIES, Accelerator, Folding, Plan, compile, simplify
 from bitloom.codegen.folding import divisors
+from bitloom.codegen.mapping import shape_of
 from bitloom.quant import Graph, MatMul, run
 
 
-def wire(values: np.ndarray, graph: Graph) -> np.ndarray:
-    """Integers as they stand on the wires: a bipolar value is its bit."""
-    return (values + 1) // 2 if graph.input.output.format.bipolar else values
+def run_plan(plan: Plan, samples: np.ndarray, outputs: int, stall: str = "none", seed: int = 0) -> Run:
+    """The accelerator of ``plan`` in the simulator, both sides stalled by the pattern ``stall``."""
+    source, result = plan.graph.input.output.format, plan.graph[plan.graph.output].output.format
+    return drive(Accelerator(plan), samples, outputs, i_shape=shape_of(source), i_lanes=plan.input_lanes,
+                 o_shape=shape_of(result), o_lanes=plan.output_lanes, i_gap=gaps(stall, seed),
+                 o_gap=gaps(stall, seed + 1), bipolar=(source.bipolar, result.bipolar))
 
 
 def random_overrides(graph: Graph, rng: np.random.Generator) -> dict[str, dict[str, object]]:
@@ -42,10 +47,9 @@ def test_random_graphs(seed: int) -> None:
     samples = random_samples(graph, 8, seed)
     expected = run(graph, samples)
     outputs = expected.shape[1]
-    for stall in (0.0, 0.4):
+    for stall in ("none", "random"):
         plan = compile(graph, overrides=random_overrides(graph, rng))
-        got, _, _ = drive(Accelerator(plan), samples, outputs=outputs, stall=stall, seed=seed)
-        assert np.array_equal(got, expected)
+        assert np.array_equal(run_plan(plan, samples, outputs, stall, seed).y, expected)
 
 
 FOLDINGS = [
@@ -68,8 +72,35 @@ def test_cycles_are_the_closed_forms(folding: dict[str, tuple[int, int]], argmax
     plan = compile(graph, overrides={name: {"pe": pe, "simd": simd} for name, (pe, simd) in folding.items()})
     samples = random_samples(graph, 12)
     expected = run(graph, samples)
-    got, sent, received = drive(Accelerator(plan), samples, outputs=expected.shape[1])
-    assert np.array_equal(got, expected)
-    assert received.cycles[0] - sent.cycles[0] == plan.latency
-    starts = received.cycles[:: expected.shape[1] // plan.output_lanes]
+    seen = run_plan(plan, samples, expected.shape[1])
+    assert np.array_equal(seen.y, expected)
+    assert seen.o_cycles[0] - seen.i_cycles[0] == plan.latency
+    starts = seen.o_cycles[:: expected.shape[1] // plan.output_lanes]
     assert starts[-1] - starts[-2] == starts[-2] - starts[-3] == plan.interval
+
+
+LANES = [
+    {"fc1": (12, 2), "act1": 2, "fc2": (8, 3), "act2": 2, "fc3": (6, 2), "class": 1},
+    {"fc1": (12, 12), "act1": 1, "fc2": (8, 12), "act2": 4, "fc3": (6, 8), "class": 2},
+    {"fc1": (6, 4), "act1": 3, "fc2": (4, 2), "act2": 1, "fc3": (3, 8), "class": 3},
+    {"fc1": (12, 1), "act1": 3, "fc2": (2, 6), "act2": 2, "fc3": (2, 1), "class": 1},
+    {"fc1": (4, 6), "act1": 2, "fc2": (8, 3), "act2": 8, "fc3": (6, 4), "class": 6},
+]
+
+
+@pytest.mark.parametrize("lanes", LANES, ids=str)
+@pytest.mark.parametrize("stall", ["none", "random"])
+def test_fewer_lanes_behind_a_unit(lanes: dict[str, object], stall: str) -> None:
+    graph = simplify(random_graph(1, (12, 12, 8, 6)))
+    foldings = {}
+    for node in graph.nodes[1:]:
+        value = lanes.get(node.name, lanes["fc1"][1])  # type: ignore[index]
+        pe, simd = value if isinstance(value, tuple) else (value, value)
+        foldings[node.name] = Folding(pe, simd, "distributed")
+    plan = Plan(graph, FAMILIES["ice40"], 12e6, "throughput", foldings)
+    samples = random_samples(graph, 12)
+    seen = run_plan(plan, samples, 1, stall)
+    assert np.array_equal(seen.y, run(graph, samples))
+    if stall == "none":
+        assert seen.o_cycles[0] - seen.i_cycles[0] == plan.latency
+        assert seen.o_cycles[-1] - seen.o_cycles[-2] == plan.interval

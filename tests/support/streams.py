@@ -1,75 +1,94 @@
-"""Driving a stream component in Amaranth's simulator: vectors in, vectors and the cycles of every transfer out."""
-
-from __future__ import annotations
+"""Driving a stream component in simulation: beats in, beats out, stalls on both sides, the protocol checked."""
 
 from dataclasses import dataclass, field
 
 import numpy as np
-from amaranth.hdl import Value
-from amaranth.lib.wiring import Component
+from amaranth.hdl import Shape
 from amaranth.sim import Simulator
 
 
+def pack(elements, width: int) -> int:
+    """A beat's payload: element 0 lowest, each modulo 2^width."""
+    return sum((int(element) & ((1 << width) - 1)) << (lane * width) for lane, element in enumerate(elements))
+
+
+def unpack(payload: int, shape: Shape, lanes: int) -> list[int]:
+    """The elements of a beat."""
+    values = [(payload >> (lane * shape.width)) & ((1 << shape.width) - 1) for lane in range(lanes)]
+    return [v - (1 << shape.width) if shape.signed and v >> (shape.width - 1) else v for v in values]
+
+
 @dataclass
-class Transfers:
-    """The beats that moved through one port: their elements, and the cycle in which each moved."""
+class Run:
+    """What a simulation saw: the output vectors and the cycle of every transfer."""
 
-    beats: list[list[int]] = field(default_factory=list)
-    cycles: list[int] = field(default_factory=list)
+    y: np.ndarray
+    i_cycles: list[int] = field(default_factory=list)
+    o_cycles: list[int] = field(default_factory=list)
 
 
-def drive(component: Component, vectors: np.ndarray, *, outputs: int, stall: float = 0.0, seed: int = 0,
-          limit: int = 200_000) -> tuple[np.ndarray, Transfers, Transfers]:
-    """Push ``vectors`` (n, inputs) through ``component``; each side pauses with probability ``stall`` per cycle.
+def drive(
+    dut, x, outputs, *, i_shape, i_lanes, o_shape, o_lanes, i_gap=None, o_gap=None, o_interval=1, bipolar=(False, False)
+):
+    """Send the vectors ``x`` through ``dut`` and collect as many vectors of ``outputs`` elements.
 
-    Returns the output vectors (n, ``outputs``) and the transfers at ``i`` and at ``o``. Fails if a beat changes or
-    disappears while it waits, or if the outputs are not complete after ``limit`` cycles.
+    ``i_gap(cycle)`` and ``o_gap(cycle)`` say whether the source has nothing new, and whether the sink blocks; the sink
+    also blocks until ``o_interval`` cycles after the last transfer.
     """
-    rng = np.random.default_rng(seed)
-    lanes_in, lanes_out = len(component.i.payload), len(component.o.payload)
-    signed_out = component.o.payload.shape().elem_shape.signed
-    width = component.o.payload.shape().elem_shape.width
-    source = vectors.reshape(-1, lanes_in).tolist()
-    wanted = len(vectors) * outputs // lanes_out
-    sent, received = Transfers(), Transfers()
-    mask = (1 << component.i.payload.shape().elem_shape.width) - 1
-    bits = mask.bit_length()
+    x = np.asarray(x)
+    wire = (x + 1) // 2 if bipolar[0] else x
+    beats = [pack(beat, i_shape.width) for beat in wire.reshape(-1, i_lanes)]
+    wanted = len(x) * outputs // o_lanes
+    run = Run(np.zeros(0))
+    got = []
 
-    def pack(beat: list[int]) -> int:
-        return sum((value & mask) << (bits * lane) for lane, value in enumerate(beat))
-
-    def unpack(word: int) -> list[int]:
-        lanes = [(word >> (width * lane)) & ((1 << width) - 1) for lane in range(lanes_out)]
-        return [v - (1 << width) if signed_out and v >> (width - 1) else v for v in lanes]
-
-    async def testbench(ctx) -> None:
-        payload_in, payload_out = Value.cast(component.i.payload), Value.cast(component.o.payload)
-        index, offering, waiting = 0, False, None
+    async def bench(ctx):
+        sent, offered, held = 0, False, None
+        limit = 200 + 40 * (len(beats) + wanted) + dut.interval * 20 * len(x)
         for cycle in range(limit):
-            if not offering and index < len(source) and rng.random() >= stall:
-                ctx.set(payload_in, pack(source[index]))
-                ctx.set(component.i.valid, 1)
-                offering = True
-            taking = rng.random() >= stall
-            ctx.set(component.o.ready, int(taking))
-            _, _, ready, valid, word = await ctx.tick().sample(component.i.ready, component.o.valid, payload_out)
-            if offering and ready:
-                sent.beats.append(source[index])
-                sent.cycles.append(cycle)
-                index, offering = index + 1, False
-                ctx.set(component.i.valid, 0)
-            if waiting is not None:
-                assert valid and word == waiting, f"cycle {cycle}: a waiting beat changed or went away"
-            waiting = word if valid and not taking else None
-            if valid and taking:
-                received.beats.append(unpack(word))
-                received.cycles.append(cycle)
-                if len(received.beats) == wanted:
-                    return
-        raise AssertionError(f"{len(received.beats)} of {wanted} beats after {limit} cycles")
+            if not offered and sent < len(beats) and not (i_gap and i_gap(cycle)):
+                offered = True
+                ctx.set(dut.i.p.as_value(), beats[sent])
+            ctx.set(dut.i.valid, offered)
+            blocked = bool(o_gap and o_gap(cycle))
+            if run.o_cycles and cycle < run.o_cycles[-1] + o_interval:
+                blocked = True
+            ctx.set(dut.o.ready, blocked)
+            before = ctx.get(dut.o.valid)
+            ctx.set(dut.o.ready, not blocked)
+            valid, payload = ctx.get(dut.o.valid), ctx.get(dut.o.p.as_value())
+            assert valid == before, f"cycle {cycle}: valid depends on ready"
+            if held is not None:
+                assert valid and payload == held, f"cycle {cycle}: valid or payload changed before the transfer"
+            held = payload if valid and blocked else None
+            if offered and ctx.get(dut.i.ready):
+                run.i_cycles.append(cycle)
+                sent, offered = sent + 1, False
+            if valid and not blocked:
+                run.o_cycles.append(cycle)
+                got.append(payload)
+            await ctx.tick()
+            if len(got) >= wanted and sent == len(beats) and cycle > run.o_cycles[-1] + dut.interval + 8:
+                return
+        raise AssertionError(f"after {limit} cycles: {sent} of {len(beats)} beats in, {len(got)} of {wanted} out")
 
-    simulator = Simulator(component)
+    simulator = Simulator(dut)
     simulator.add_clock(1e-6)
-    simulator.add_testbench(testbench)
+    simulator.add_testbench(bench)
     simulator.run()
-    return np.array(received.beats).reshape(len(vectors), outputs), sent, received
+    assert len(got) == wanted, f"{len(got)} beats left, {wanted} were due"
+    y = np.array([unpack(payload, o_shape, o_lanes) for payload in got], dtype=np.int64).reshape(len(x), outputs)
+    run.y = 2 * y - 1 if bipolar[1] else y
+    return run
+
+
+def gaps(kind: str, seed: int):
+    """A stall pattern: ``none``, ``random``, ``heavy``, or ``period <p>`` (open in one cycle of p)."""
+    if kind == "none":
+        return None
+    if kind.startswith("period"):
+        period = int(kind.split()[1])
+        return lambda cycle: cycle % period != 0
+    rng = np.random.default_rng(seed)
+    share = {"random": 0.4, "heavy": 0.85}[kind]
+    return lambda cycle: rng.random() < share
