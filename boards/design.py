@@ -22,7 +22,7 @@ GRAPH = "graph.npz"
 NETWORK = "network.yaml"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
-QUICK_LUTS = 3000
+QUICK_LUTS = 4000
 """LUTs that are planned for where nothing is asked for: placing and routing them takes about a minute."""
 
 Fold = Annotated[int, Field(strict=True, ge=1)]
