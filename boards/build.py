@@ -119,7 +119,8 @@ def _compile(design: Design, out: Path, progress: Progress) -> Compiled:
                 clock_hz=clock_hz, overrides=design.overrides(),
             )
         except codegen.FitError as error:
-            raise RequestError(f"{error} ({_boards_for(error.needed, design, graph)})") from None
+            ways = _boards_for(error.needed, design, graph)
+            raise codegen.FitError(f"{error} ({ways})", error.needed, error.excess) from None
         step.note("emitting")
         compiled = Compiled(design, board, graph, plan, out, int(fingerprint[:8], 16))
         text = codegen.emit_verilog(_top(compiled, pins), "top")

@@ -1,5 +1,6 @@
 """Studies: what a network costs and how fast it is over boards, targets, rates and foldings."""
 
+from . import available  # noqa: F401  (says what is missing before something fails for want of it)
 from .pareto import front, fronts
 from .plot import draw
 from .point import Outcome, run_point

@@ -42,11 +42,16 @@ def train(network: str, out: Path | None, as_json: bool) -> None:
 @click.option("--network", type=click.Path(path_type=Path), help="The network.yaml [beside CHECKPOINT].")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The graph [graph.npz beside CHECKPOINT].")
 def import_(checkpoint: Path, network: Path | None, out: Path | None, as_json: bool) -> None:
-    """Turn CHECKPOINT, the parameters of a trained network, into an integer graph, and compare the two."""
+    """Turn CHECKPOINT, the parameters of a trained network, into an integer graph, and compare the two.
+
+    CHECKPOINT is a file, or a folder that holds checkpoint.npz.
+    """
     from bitloom import WorkError, quant
     from bitloom.quant.train import compare, export, load, load_checkpoint, load_spec
 
     screen = Screen(as_json)
+    if checkpoint.is_dir():
+        checkpoint = checkpoint / "checkpoint.npz"
     spec = load_spec(network or checkpoint.parent / "network.yaml")
     with screen.step("import"):
         module = load_checkpoint(checkpoint, spec)

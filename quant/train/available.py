@@ -4,7 +4,7 @@ from importlib.util import find_spec
 
 from bitloom import RequestError
 
-PACKAGES = ("torch", "brevitas", "sklearn")
+PACKAGES = ("torch", "brevitas", "sklearn", "matplotlib")
 
 for package in PACKAGES:
     if find_spec(package) is None:
