@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from importlib.metadata import requires
 from pathlib import Path
 
@@ -65,7 +66,8 @@ def test_what_is_missing_is_said_before_anything_is_installed(tmp_path: Path, pr
     tools = tmp_path / "bin"
     tools.mkdir()
     for tool in (*NEEDED, *present):
-        found = shutil.which(tool)
+        # Whatever is called python3 may be a script of a version manager, which needs more than is here.
+        found = str(Path(sys.executable).resolve()) if tool == "python3" else shutil.which(tool)
         if found is None:
             pytest.skip(f"{tool} is not here")
         (tools / tool).symlink_to(found)
