@@ -16,7 +16,6 @@ from bitloom import WorkError
 # As Amaranth's own Verilog back end does, with the netlist library instead of a yosys executable; in a process of its
 # own, because the library prints to the standard output and holds global state.
 _CONVERT = """
-import sys
 from pyosys import libyosys as ys
 design = ys.Design()
 for command in ("read_rtlil in.il", "proc -nomux -norom", "memory_collect", "write_verilog -norename out.v"):

@@ -46,12 +46,10 @@ class Family:
     """A device family.
 
     ``block_shapes`` are the (depth, width) aspect ratios of one block memory with one read and one write port;
-    ``lut_inputs`` is the size of a LUT.
     """
 
     name: str
     title: str
-    lut_inputs: int
     block_shapes: tuple[tuple[int, int], ...]
 
     def blocks(self, depth: int, width: int) -> int:
@@ -63,11 +61,11 @@ FAMILIES = {
     family.name: family
     for family in (
         # Lattice TN-02002 (iCE40 memory usage guide): 4 kbit, 256×16 … 2048×2.
-        Family("ice40", "Lattice iCE40", 4, ((256, 16), (512, 8), (1024, 4), (2048, 2))),
+        Family("ice40", "Lattice iCE40", ((256, 16), (512, 8), (1024, 4), (2048, 2))),
         # Lattice TN-02204 (ECP5 memory usage guide): 18 kbit, pseudo-dual-port up to 512×36.
-        Family("ecp5", "Lattice ECP5", 4, ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))),
+        Family("ecp5", "Lattice ECP5", ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))),
         # Gowin UG285 (BSRAM and SSRAM): 18 kbit, semi-dual-port up to 512×36.
-        Family("gowin", "Gowin GW1N", 4, ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))),
+        Family("gowin", "Gowin GW1N", ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))),
     )
 }
 
