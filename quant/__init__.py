@@ -1,22 +1,52 @@
 """The integer graph and its exact semantics; :mod:`bitloom.quant.train` trains and exports (and alone needs torch)."""
 
 from .formats import BIPOLAR, Format
-from .graph import ArgMax, Graph, GraphError, Input, MatMul, Node, Tensor, Threshold
+from .graph import Graph, GraphError, Input, Node, Range, Tensor
 from .interpret import run, trace
+from .operators import (
+    OPERATORS,
+    Add,
+    ArgMax,
+    Concat,
+    Conv,
+    DepthToSpace,
+    MatMul,
+    Pad,
+    Pool,
+    Requantize,
+    Reshape,
+    Table,
+    Threshold,
+    Upsample,
+    Window,
+)
 from .serialize import load, save
 from .verifier import verify
 
 __all__ = [
     "BIPOLAR",
+    "OPERATORS",
+    "Add",
     "ArgMax",
+    "Concat",
+    "Conv",
+    "DepthToSpace",
     "Format",
     "Graph",
     "GraphError",
     "Input",
     "MatMul",
     "Node",
+    "Pad",
+    "Pool",
+    "Range",
+    "Requantize",
+    "Reshape",
+    "Table",
     "Tensor",
     "Threshold",
+    "Upsample",
+    "Window",
     "load",
     "run",
     "save",

@@ -1,15 +1,16 @@
 """The integer graph: the contract between training and hardware.
 
-A graph is a sequence of frozen nodes in topological order. Every value is an integer tensor with a shape, a
-:class:`~bitloom.quant.formats.Format` and, for people and for import only, a scale. :mod:`bitloom.quant.interpret`
-gives the graph its meaning; :mod:`bitloom.quant.verifier` says whether a graph is well formed;
-:mod:`bitloom.quant.serialize` keeps it in one file.
+A graph is a sequence of frozen nodes in topological order: a directed acyclic graph, since a value may have several
+readers. Every value is an integer tensor with a shape, a :class:`~bitloom.quant.formats.Format` and, for people and for
+import only, a scale. :mod:`bitloom.quant.operators` holds the operations, :mod:`bitloom.quant.interpret` runs a graph,
+:mod:`bitloom.quant.verifier` says whether it is well formed, :mod:`bitloom.quant.serialize` keeps it in one file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import ClassVar, NoReturn
 
 import numpy as np
 
@@ -51,58 +52,64 @@ class Tensor:
         return f"{self.format}[{'×'.join(map(str, self.shape))}]"
 
 
+Range = tuple[np.ndarray, np.ndarray]
+"""The least and the greatest value of each element: two int64 arrays of a tensor's shape."""
+
+
 @dataclass(frozen=True, eq=False)
 class Node:
-    """One operation: its unique name, the names of the nodes it reads, and the type of what it computes."""
+    """One operation: its unique name, the names of the nodes it reads, and the type of what it computes.
+
+    An operator is one file in :mod:`bitloom.quant.operators`: a frozen subclass that says which operands it accepts
+    (:meth:`check`), what it computes (:meth:`evaluate`) and which values can come out (:meth:`ranges`).
+    """
 
     name: str
     inputs: tuple[str, ...]
     output: Tensor
+
+    ARITY: ClassVar[int | None] = 1
+    """How many values the operator reads; None is two or more."""
 
     @property
     def op(self) -> str:
         """The operator's name, as printed."""
         return type(self).__name__
 
+    def fail(self, rule: str) -> NoReturn:
+        """Raise :class:`GraphError`: this node breaks ``rule``."""
+        raise GraphError(f"node {self.name!r}: {rule}")
+
+    def check(self, *operands: Tensor) -> None:
+        """Refuse constants, operands or an output type that break the operator's rules."""
+        raise NotImplementedError
+
+    def evaluate(self, *operands: np.ndarray) -> np.ndarray:
+        """What the node computes from operands of shape (samples, *tensor shape), int64: the reference."""
+        raise NotImplementedError
+
+    def ranges(self, *operands: Range) -> Range:
+        """The exact least and greatest value of each element, given those of the operands' elements."""
+        raise NotImplementedError
+
+    def details(self) -> str:
+        """What the operator's constants are, in a few words."""
+        return ""
+
 
 @dataclass(frozen=True, eq=False)
 class Input(Node):
     """The network's input: integers as the user supplies them (pixels, features), in ``output``'s format."""
 
+    ARITY: ClassVar[int | None] = 0
 
-@dataclass(frozen=True, eq=False)
-class MatMul(Node):
-    """y[o] = Σ_i weights[o, i] · x[i] + bias[o]; ``weights`` is int64 (outputs, inputs), ``bias`` (outputs,)."""
+    def check(self, *operands: Tensor) -> None:
+        """Nothing to check."""
 
-    weights: np.ndarray
-    weight_format: Format
-    bias: np.ndarray | None = None
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "weights", integers(self.weights))
-        if self.bias is not None:
-            object.__setattr__(self, "bias", integers(self.bias))
-
-
-@dataclass(frozen=True, eq=False)
-class Threshold(Node):
-    """y[c] = y_min + y_step · Σ_k [x[c] ≥ thresholds[c, k]]: requantization and any monotone activation at once.
-
-    ``thresholds`` is int64 of shape (channels, levels), each row ascending; one row serves every channel alike.
-    ``y_step`` is 2 for bipolar outputs and 1 otherwise.
-    """
-
-    thresholds: np.ndarray
-    y_min: int = 0
-    y_step: int = 1
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "thresholds", integers(self.thresholds))
-
-
-@dataclass(frozen=True, eq=False)
-class ArgMax(Node):
-    """The index of the greatest element along the last axis, the lowest index on ties; shape (1,)."""
+    def ranges(self, *operands: Range) -> Range:
+        """Every value of the format."""
+        shape, f = self.output.shape, self.output.format
+        return np.full(shape, f.lo), np.full(shape, f.hi)
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,10 +154,6 @@ class Graph:
     def __str__(self) -> str:
         lines = [f"graph {self.name}:"]
         for node in self.nodes:
-            detail = ""
-            if isinstance(node, MatMul):
-                detail = f"  weights {node.weight_format}{list(node.weights.shape)}"
-            elif isinstance(node, Threshold):
-                detail = f"  {node.thresholds.shape[1]} levels from {node.y_min}"
+            detail = f"  {node.details()}" if node.details() else ""
             lines.append(f"  {node.name}: {node.output} = {node.op}({', '.join(node.inputs)}){detail}")
         return "\n".join([*lines, f"  return {self.output}"])

@@ -4,20 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .graph import ArgMax, Graph, GraphError, Input, MatMul, Node, Threshold, integers
-
-
-def evaluate(node: Node, operands: list[np.ndarray]) -> np.ndarray:
-    """What one node computes from its operands, each int64 of shape (samples, *tensor shape)."""
-    if isinstance(node, MatMul):
-        y = operands[0] @ node.weights.T
-        return y if node.bias is None else y + node.bias
-    if isinstance(node, Threshold):
-        levels = (operands[0][..., None] >= node.thresholds).sum(axis=-1)
-        return node.y_min + node.y_step * levels.astype(np.int64)
-    if isinstance(node, ArgMax):
-        return np.argmax(operands[0], axis=-1, keepdims=True).astype(np.int64)
-    raise GraphError(f"node {node.name!r}: the interpreter does not know operator {node.op}")
+from .graph import Graph, GraphError, Input, integers
 
 
 def trace(graph: Graph, samples: np.ndarray) -> dict[str, np.ndarray]:
@@ -33,7 +20,7 @@ def trace(graph: Graph, samples: np.ndarray) -> dict[str, np.ndarray]:
         raise GraphError(f"samples must have shape (n, {', '.join(map(str, shape))}), not {x.shape}")
     values: dict[str, np.ndarray] = {}
     for node in graph:
-        y = x.reshape(-1, *shape) if isinstance(node, Input) else evaluate(node, [values[i] for i in node.inputs])
+        y = x.reshape(-1, *shape) if isinstance(node, Input) else node.evaluate(*(values[i] for i in node.inputs))
         if not node.output.format.holds(y):
             raise GraphError(
                 f"node {node.name!r}: values must lie in {node.output.format} "

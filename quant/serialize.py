@@ -9,12 +9,13 @@ import numpy as np
 
 from .archive import ArchiveError, read_archive, write_archive
 from .formats import Format
-from .graph import ArgMax, Graph, GraphError, Input, MatMul, Node, Tensor, Threshold
+from .graph import Graph, GraphError, Input, Node, Tensor
+from .operators import OPERATORS
 from .verifier import verify
 
 FORMAT_VERSION = 1
 REMEDY = "make it again with `bitloom train` or `bitloom import`"
-_OPERATORS: dict[str, type[Node]] = {cls.__name__: cls for cls in (Input, MatMul, Threshold, ArgMax)}
+_OPERATORS: dict[str, type[Node]] = {cls.__name__: cls for cls in (Input, *OPERATORS)}
 
 
 def save(graph: Graph, path: str | Path) -> None:
@@ -74,4 +75,11 @@ def _node(entry: dict[str, object], arrays: dict[str, np.ndarray]) -> Node:
             entry[key] = Format(*value)  # type: ignore
         elif isinstance(value, dict) and "array" in value:
             entry[key] = arrays[value["array"]]
+        elif isinstance(value, list):
+            entry[key] = _tuple(value)
     return cls(**entry)  # type: ignore
+
+
+def _tuple(value: object) -> object:
+    """Lists as tuples, which is what nodes hold."""
+    return tuple(_tuple(v) for v in value) if isinstance(value, list) else value

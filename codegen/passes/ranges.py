@@ -11,11 +11,7 @@ from dataclasses import replace
 from functools import lru_cache
 from types import MappingProxyType
 
-import numpy as np
-
-from bitloom.quant import ArgMax, Format, Graph, GraphError, Input, MatMul, Node, Threshold
-
-Range = tuple[np.ndarray, np.ndarray]
+from bitloom.quant import Add, Conv, Format, Graph, MatMul, Node, Pool, Range
 
 
 @lru_cache(maxsize=16)
@@ -23,25 +19,8 @@ def value_ranges(graph: Graph) -> Mapping[str, Range]:
     """For each node's name, the least and the greatest value of each element: two int64 arrays of the node's shape."""
     ranges: dict[str, Range] = {}
     for node in graph:
-        ranges[node.name] = _range(node, [ranges[name] for name in node.inputs])
+        ranges[node.name] = node.ranges(*(ranges[name] for name in node.inputs))
     return MappingProxyType(ranges)
-
-
-def _range(node: Node, operands: list[Range]) -> Range:
-    shape = node.output.shape
-    if isinstance(node, Input):
-        return np.full(shape, node.output.format.lo), np.full(shape, node.output.format.hi)
-    lo, hi = operands[0]
-    if isinstance(node, MatMul):
-        positive, negative = np.maximum(node.weights, 0), np.minimum(node.weights, 0)
-        bias = 0 if node.bias is None else node.bias
-        return positive @ lo + negative @ hi + bias, positive @ hi + negative @ lo + bias
-    if isinstance(node, Threshold):
-        low, high = ((x[..., None] >= node.thresholds).sum(axis=-1) for x in (lo, hi))
-        return node.y_min + node.y_step * low, node.y_min + node.y_step * high
-    if isinstance(node, ArgMax):
-        return np.zeros(shape, np.int64), np.full(shape, len(lo) - 1)
-    raise GraphError(f"node {node.name!r}: range analysis does not know operator {node.op}")
 
 
 def narrow_formats(graph: Graph) -> Graph:
@@ -52,12 +31,11 @@ def narrow_formats(graph: Graph) -> Graph:
     ranges = value_ranges(graph)
     nodes: list[Node] = []
     for node in graph:
-        if isinstance(node, MatMul):
+        if isinstance(node, MatMul | Conv) or (isinstance(node, Pool) and node.kind == "sum") or isinstance(node, Add):
             lo, hi = ranges[node.name]
-            accumulator = replace(node.output, format=Format.of_range(int(lo.min()), int(hi.max())))
-            weights = node.weight_format
-            if not weights.bipolar:
-                weights = Format.of_range(int(node.weights.min()), int(node.weights.max()))
-            node = replace(node, output=accumulator, weight_format=weights)
+            node = replace(node, output=replace(node.output, format=Format.of_range(int(lo.min()), int(hi.max()))))
+        if isinstance(node, MatMul | Conv) and not node.weight_format.bipolar:
+            weights = Format.of_range(int(node.weights.min()), int(node.weights.max()))
+            node = replace(node, weight_format=weights)
         nodes.append(node)
     return graph.with_nodes(nodes)

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from brevitas.quant_tensor import IntQuantTensor
 
-from ..graph import Graph, MatMul
+from ..graph import Graph
 from ..interpret import trace
+from ..operators import MatMul
 from .export import row_signs
 from .integers import integers_of
 from .network import Network

@@ -13,8 +13,9 @@ from brevitas.quant_tensor import IntQuantTensor
 from bitloom import RequestError
 
 from ..formats import BIPOLAR, Format
-from ..graph import ArgMax, Graph, Input, MatMul, Node, Tensor, Threshold
+from ..graph import Graph, Input, Node, Tensor
 from ..interpret import run
+from ..operators import ArgMax, MatMul, Threshold
 from ..verifier import verify
 from .bisect import find_thresholds
 from .data import load, source
