@@ -1,7 +1,7 @@
 """Control: when the beats of a unit move, as data, for whoever predicts a pipeline's cycles and sizes its queues.
 
-Each template says in its ``control`` which of three patterns it follows. A *step* is one cycle's work. Vectors follow one
-another without a gap: step 0 of the next comes after the last step of this one. All counts are of one vector.
+Each template says in its ``control`` which of three patterns it follows. A *step* is one cycle's work. Vectors follow
+one another without a gap: step 0 of the next comes after the last step of this one. All counts are of one vector.
 """
 
 from dataclasses import dataclass
@@ -31,9 +31,10 @@ class Buffered:
     """A rigid pipeline that works on a circular buffer of its one input.
 
     Input beats are taken while fewer than ``capacity`` are in the buffer (ready comes from registers). Step k can be
-    taken when the pipeline moves and ``needs[k]`` beats of this vector have been written in earlier cycles; after it the
-    first ``frees[k]`` beats of the vector are no longer in the buffer (from the next cycle on). ``needs`` and ``frees``
-    never fall; the last step needs and frees all ``beats``. Output as in :class:`Steps`.
+    taken when the pipeline moves and ``needs[k]`` beats of this vector have been written in earlier cycles; after it
+    the first ``frees[k]`` beats of the vector are no longer in the buffer (from the next cycle on), whether they have
+    been written yet or not. ``needs`` and ``frees`` never fall; the last step needs and frees all ``beats``. Output as
+    in :class:`Steps`.
 
     :param beats: input beats per vector. :param capacity: beats. :param needs: int (steps,), 0 … beats.
     :param frees: int (steps,), 0 … beats. :param emits: bool (steps,). :param depth: cycles from step to valid output.
