@@ -6,6 +6,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
+from .control import Steps
 from .counters import advance
 from .parameters import bounds, divisor, integer_array, integer_shape, positive
 from .stream import vector
@@ -51,6 +52,11 @@ class ArgMax(wiring.Component):
         doc="Cycles from the transfer of the last input beat to that of the index.",
     )
     latency = property(lambda self: self.interval - 1 + self.depth, doc="Cycles from the first beat in to the index.")
+
+    @property
+    def control(self) -> Steps:
+        """One beat per step; the index comes of the last."""
+        return Steps(np.ones((1, self.interval), bool), np.arange(self.interval) == self.interval - 1, self.depth)
 
     def roms(self) -> dict:
         """None."""

@@ -7,6 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from . import dot
+from .control import Buffered, Steps
 from .counters import advance
 from .input_buffer import InputBuffer
 from .parameters import bounds, divisor, integer_array, integer_shape, one_of, pack, shape_of_range
@@ -112,6 +113,16 @@ class MatVec(wiring.Component):
     def depth(self) -> int:
         """Cycles from the transfer of the first vector's last input beat to that of the first output beat."""
         return dot.stages(self._simd, self._code) + (2 if self.neuron_fold == 1 else 3)
+
+    @property
+    def control(self) -> Steps | Buffered:
+        """One step per cycle, an output beat at the end of each neuron fold; buffered where NF > 1."""
+        sf, depth = self.synapse_fold, dot.stages(self._simd, self._code) + 2
+        beat = np.tile(np.arange(1, sf + 1), self.neuron_fold)
+        if self.neuron_fold == 1:
+            return Steps(np.ones((1, sf), bool), beat == sf, depth)
+        first, last = np.arange(self.interval) < sf, np.arange(self.interval) >= self.interval - sf
+        return Buffered(sf, 2 * sf, np.where(first, beat, sf), np.where(last, beat, 0), beat == sf, depth)
 
     def roms(self) -> dict[str, Rom]:
         """The ROMs by instance path: ``weights``, and ``start`` (bias and code corrections) unless it is all zero."""

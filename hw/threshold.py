@@ -6,6 +6,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from .control import Slice
 from .counters import advance
 from .parameters import bounds, divisor, integer_array, integer_shape, one_of, pack, positive
 from .register_slice import RegisterSlice
@@ -88,6 +89,11 @@ class Threshold(wiring.Component):
     interval = property(lambda self: self._channels // self._lanes, doc="Cycles per vector.")
     depth = property(lambda self: 1, doc="Cycles from a beat's arrival to its departure.")
     latency = property(lambda self: self.depth, doc="Cycles from the first beat in to the first beat out.")
+
+    @property
+    def control(self) -> Slice:
+        """A register slice; with thresholds per channel it takes nothing in the first cycle after reset."""
+        return Slice(self.interval)
 
     def roms(self) -> dict[str, Rom]:
         """The thresholds' ROM."""
