@@ -27,29 +27,55 @@ class Run:
     o_cycles: list[int] = field(default_factory=list)
 
 
-def drive(
-    dut, x, outputs, *, i_shape, i_lanes, o_shape, o_lanes, i_gap=None, o_gap=None, o_interval=1, bipolar=(False, False)
-):
-    """Send the vectors ``x`` through ``dut`` and collect as many vectors of ``outputs`` elements.
+def drive(dut, x, outputs, *, i_shape, i_lanes, i_gap=None, bipolar=(False, False), **rest):
+    """Send the vectors ``x`` through the input ``i`` of ``dut`` and collect as many vectors of ``outputs`` elements.
 
     ``i_gap(cycle)`` and ``o_gap(cycle)`` say whether the source has nothing new, and whether the sink blocks; the sink
     also blocks until ``o_interval`` cycles after the last transfer.
     """
-    x = np.asarray(x)
-    wire = (x + 1) // 2 if bipolar[0] else x
-    beats = [pack(beat, i_shape.width) for beat in wire.reshape(-1, i_lanes)]
-    wanted = len(x) * outputs // o_lanes
-    run = Run(np.zeros(0))
+    source = Source(dut.i, x, i_shape, i_lanes, bipolar[0], i_gap)
+    return drive_all(dut, [source], outputs, o_bipolar=bipolar[1], **rest)
+
+
+class Source:
+    """What goes into one input stream: the beats of ``x``, with pauses; ``cycles`` are those of the transfers."""
+
+    def __init__(self, stream, x, shape, lanes, bipolar=False, gap=None):
+        self.stream, self.vectors, self.gap = stream, len(x), gap
+        wire = (np.asarray(x) + 1) // 2 if bipolar else np.asarray(x)
+        self.beats = [pack(beat, shape.width) for beat in wire.reshape(-1, lanes)]
+        self.cycles: list[int] = []
+        self.offered = False
+
+    @property
+    def done(self) -> bool:
+        return len(self.cycles) == len(self.beats)
+
+    def offer(self, ctx, cycle: int) -> None:
+        if not self.offered and not self.done and not (self.gap and self.gap(cycle)):
+            self.offered = True
+            ctx.set(self.stream.p.as_value(), self.beats[len(self.cycles)])
+        ctx.set(self.stream.valid, self.offered)
+
+    def note(self, ctx, cycle: int) -> None:
+        if self.offered and ctx.get(self.stream.ready):
+            self.cycles.append(cycle)
+            self.offered = False
+
+
+def drive_all(dut, sources, outputs, *, o_shape, o_lanes, o_gap=None, o_interval=1, o_bipolar=False):
+    """As :func:`drive`, with a :class:`Source` for each input; ``i_cycles`` are those of the first."""
+    vectors, beats = sources[0].vectors, sum(len(source.beats) for source in sources)
+    wanted = vectors * outputs // o_lanes
+    run = Run(np.zeros(0), sources[0].cycles)
     got = []
 
     async def bench(ctx):
-        sent, offered, held = 0, False, None
-        limit = 200 + 40 * (len(beats) + wanted) + dut.interval * 20 * len(x)
+        held = None
+        limit = 200 + 40 * (beats + wanted) + dut.interval * 20 * vectors
         for cycle in range(limit):
-            if not offered and sent < len(beats) and not (i_gap and i_gap(cycle)):
-                offered = True
-                ctx.set(dut.i.p.as_value(), beats[sent])
-            ctx.set(dut.i.valid, offered)
+            for source in sources:
+                source.offer(ctx, cycle)
             blocked = bool(o_gap and o_gap(cycle))
             if run.o_cycles and cycle < run.o_cycles[-1] + o_interval:
                 blocked = True
@@ -61,24 +87,25 @@ def drive(
             if held is not None:
                 assert valid and payload == held, f"cycle {cycle}: valid or payload changed before the transfer"
             held = payload if valid and blocked else None
-            if offered and ctx.get(dut.i.ready):
-                run.i_cycles.append(cycle)
-                sent, offered = sent + 1, False
+            for source in sources:
+                source.note(ctx, cycle)
             if valid and not blocked:
                 run.o_cycles.append(cycle)
                 got.append(payload)
             await ctx.tick()
-            if len(got) >= wanted and sent == len(beats) and cycle > run.o_cycles[-1] + dut.interval + 8:
+            done = all(source.done for source in sources)
+            if len(got) >= wanted and done and cycle > run.o_cycles[-1] + dut.interval + 8:
                 return
-        raise AssertionError(f"after {limit} cycles: {sent} of {len(beats)} beats in, {len(got)} of {wanted} out")
+        sent = sum(len(source.cycles) for source in sources)
+        raise AssertionError(f"after {limit} cycles: {sent} of {beats} beats in, {len(got)} of {wanted} out")
 
     simulator = Simulator(dut)
     simulator.add_clock(1e-6)
     simulator.add_testbench(bench)
     simulator.run()
     assert len(got) == wanted, f"{len(got)} beats left, {wanted} were due"
-    y = np.array([unpack(payload, o_shape, o_lanes) for payload in got], dtype=np.int64).reshape(len(x), outputs)
-    run.y = 2 * y - 1 if bipolar[1] else y
+    y = np.array([unpack(payload, o_shape, o_lanes) for payload in got], dtype=np.int64).reshape(vectors, outputs)
+    run.y = 2 * y - 1 if o_bipolar else y
     return run
 
 
