@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from math import gcd
-
 from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from bitloom.hw import Rom, WidthConverter, vector
+from bitloom import hw
+from bitloom.hw import Rom, StreamFIFO, WidthConverter, vector
 
 from .mapping import shape_of
 from .plan import Plan
+from .topology import OUTPUT, Link
 
 
 class Accelerator(wiring.Component):
@@ -22,9 +22,13 @@ class Accelerator(wiring.Component):
     the folding and the stalls.
 
     Timing: ``interval`` cycles between the starts of consecutive samples, ``latency`` cycles from the first input beat
-    to the first output beat (both closed forms of :mod:`bitloom.codegen.schedule`).
+    to the first output beat.
 
     Members: ``i`` (``In(vector(input shape, input_lanes))``), ``o`` (``Out(vector(output shape, output_lanes))``).
+
+    Parts: each unit is called as its node; a value with several readers has a fork ``<value>_fork``; a link has, where
+    it needs them, ``<unit>_queue``, ``<unit>_narrow`` and ``<unit>_widen`` (with the port's number behind the unit's
+    name from the second port on; ``output`` for the link to ``o``).
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -53,29 +57,47 @@ class Accelerator(wiring.Component):
 
     def roms(self) -> dict[str, Rom]:
         """Every constant memory below, by path of instance names."""
-        return {f"{name}.{path}": rom for name, unit in self._units for path, rom in unit.roms().items()}
+        return {f"{name}.{path}": rom for name, unit in self._units.items() for path, rom in unit.roms().items()}
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        upstream = wiring.flipped(self.i)
-        lanes = self._plan.input_lanes
-        for (name, unit), stage in zip(self._units, self._plan.stages):
-            shape = unit.i.payload.shape().elem_shape
-            upstream = self._link(m, name, upstream, shape, lanes, stage.timing.lanes_in)
+        heads: dict[tuple[str, int], object] = {}
+        self._publish(m, heads, self._plan.graph.input.name, wiring.flipped(self.i))
+        topology = self._plan.topology
+        for name, unit in self._units.items():
             m.submodules[name] = unit
-            wiring.connect(m, upstream, unit.i)
-            upstream, lanes = unit.o, stage.timing.lanes_out
-        wiring.connect(m, upstream, wiring.flipped(self.o))
+            links = topology.into(name)
+            for link in links:
+                port = unit.i if len(links) == 1 else getattr(unit, f"i{link.port}")
+                wiring.connect(m, self._follow(m, heads, link), port)
+            self._publish(m, heads, name, unit.o)
+        wiring.connect(m, self._follow(m, heads, topology.into(OUTPUT)[0]), wiring.flipped(self.o))
         return m
 
-    @staticmethod
-    def _link(m: Module, name: str, upstream: object, shape: object, a: int, b: int) -> object:
-        """Convert ``upstream`` from ``a`` to ``b`` lanes in steps of their greatest common divisor."""
-        step = gcd(a, b)
-        for label, lanes_in, lanes_out in (("narrow", a, step), ("widen", step, b)):
-            if lanes_in != lanes_out:
-                converter = WidthConverter(shape, lanes_in, lanes_out)
-                m.submodules[f"{name}_{label}"] = converter
-                wiring.connect(m, upstream, converter.i)
-                upstream = converter.o
-        return upstream
+    def _publish(self, m: Module, heads: dict[tuple[str, int], object], name: str, stream: object) -> None:
+        """Give every reader of the value ``name``, which comes on ``stream``, a stream of its own."""
+        readers = self._plan.topology.readers(name)
+        if len(readers) == 1:
+            heads[name, 0] = stream
+            return
+        fork = hw.Fork(shape_of(self._plan.graph[name].output.format), readers[0].a, len(readers))
+        m.submodules[f"{name}_fork"] = fork
+        wiring.connect(m, stream, fork.i)
+        heads.update({(name, k): getattr(fork, f"o{k}") for k in range(len(readers))})
+
+    def _follow(self, m: Module, heads: dict[tuple[str, int], object], link: Link) -> object:
+        """The stream at the far end of ``link``: behind its queue and its converters."""
+        topology = self._plan.topology
+        stream = heads[link.source, topology.readers(link.source).index(link)]
+        shape = shape_of(self._plan.graph[link.source].output.format)
+        if link.queue:
+            queue = StreamFIFO(vector(shape, link.a).payload_shape, link.queue)
+            m.submodules[f"{link.name}_queue"] = queue
+            wiring.connect(m, stream, queue.i)
+            stream = queue.o
+        for name, lanes_in, lanes_out in link.conversions:
+            converter = WidthConverter(shape, lanes_in, lanes_out)
+            m.submodules[name] = converter
+            wiring.connect(m, stream, converter.i)
+            stream = converter.o
+        return stream

@@ -9,7 +9,7 @@ from bitloom.quant import Graph, MatMul
 
 from .families import Resources, family
 from .folding import check_override
-from .mapping import TEMPLATES
+from .mapping import templates
 from .passes import simplify
 from .plan import Plan
 from .solve import choose
@@ -54,10 +54,8 @@ _family = family
 
 def _served(graph: Graph) -> Graph:
     """Refuse, by name, what the templates do not serve. (Every operator reads one value, so the graph is one chain.)"""
-    for node in graph.nodes[1:]:
-        if type(node) not in TEMPLATES:
-            raise RequestError(f"node {node.name!r}: no template serves operator {node.op}; those served are "
-                               f"{', '.join(cls.__name__ for cls in TEMPLATES)}")
+    for node in graph:
+        templates(graph, node)
     if not any(isinstance(node, MatMul) for node in graph):
         raise RequestError(f"network {graph.name!r} has no matrix–vector layer, so there is nothing to build")
     return graph

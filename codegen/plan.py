@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import prod
 
 from amaranth.lib.wiring import Component
 
-from bitloom.quant import Graph, MatMul
+from bitloom.quant import Graph
 
 from . import cost, schedule
 from .families import Family, Resources
-from .mapping import TEMPLATES, Folding, elements, shape_of, unit
+from .mapping import Folding, elements, lanes_out, templates, unit, vectors
+from .topology import OUTPUT, Link, Topology, units
 
 
 @dataclass(frozen=True)
 class Stage:
     """One unit of the pipeline: the node it computes, its template and folding, its closed forms and its cost.
 
-    ``memories`` says in words where its constants live; ``predicted`` is estimated, nothing more.
+    ``interval`` is in cycles per sample, ``latency`` from the unit's first input beat to its first output beat, both
+    when nothing else limits it. ``memories`` says in words where its constants live; ``predicted`` is estimated,
+    nothing more.
     """
 
     name: str
@@ -26,19 +30,12 @@ class Stage:
     folding: Folding
     inputs: int
     outputs: int
-    timing: schedule.UnitTiming
+    lanes_out: int
+    interval: int
+    latency: int
     memories: str
     predicted: Resources
 
-    @property
-    def interval(self) -> int:
-        """Cycles between the starts of consecutive vectors when nothing else limits them."""
-        return self.timing.interval
-
-    @property
-    def latency(self) -> int:
-        """Cycles from the first input beat to the first output beat, from idle."""
-        return self.timing.depth + (self.timing.beats_in - 1 if self.timing.gathers else 0)
 
 
 @dataclass(frozen=True)
@@ -54,77 +51,122 @@ class Plan:
     target: str
     foldings: dict[str, Folding] = field(default_factory=dict)
 
-    def units(self) -> list[tuple[str, Component]]:
+    def units(self) -> dict[str, Component]:
         """Fresh template instances, by node name, in the order of the data."""
-        return [(node.name, unit(self.graph, node, self.foldings[node.name])) for node in self.graph.nodes[1:]]
+        return {node.name: unit(self.graph, node, self.foldings[node.name]) for node in units(self.graph)}
+
+    @cached_property
+    def _components(self) -> dict[str, Component]:
+        return self.units()
 
     @cached_property
     def stages(self) -> tuple[Stage, ...]:
-        """One stage per node."""
-        return tuple(self._stage(name, component) for name, component in self.units())
+        """One stage per unit."""
+        return tuple(self._stage(name, component) for name, component in self._components.items())
 
     @cached_property
-    def links(self) -> tuple[schedule.LinkTiming, ...]:
-        """The link behind each stage but the last."""
-        return tuple(
-            schedule.LinkTiming(a.timing.lanes_out, b.timing.lanes_in, a.outputs)
-            for a, b in zip(self.stages, self.stages[1:])
-        )
-
-    @property
     def interval(self) -> int:
-        """Cycles between the starts of consecutive vectors."""
-        return schedule.interval([stage.timing for stage in self.stages], self.links)
+        """Cycles between the starts of consecutive samples: the slowest unit's, link's or end's."""
+        bare = Topology.of(self.graph, self.foldings)
+        return max([stage.interval for stage in self.stages] + [link.interval for link in bare.links]
+                   + [elements(self.graph, self.graph.input.name) // bare.input_lanes])
 
-    @property
+    @cached_property
+    def topology(self) -> Topology:
+        """Forks, links and queues."""
+        return Topology.of(self.graph, self.foldings).with_queues(self._components, self.interval)
+
+    @cached_property
     def latency(self) -> int:
-        """Cycles from the first input beat of a vector to its first output beat."""
-        return schedule.latency([stage.timing for stage in self.stages], self.links)
+        """Cycles from the first input beat of a sample to its first output beat, from idle."""
+        return self.timeline(1).latency
+
+    def timeline(self, samples: int) -> schedule.Timeline:
+        """The control of the whole pipeline played until ``samples`` have begun to come out."""
+        patience = 4 * (self.interval + sum(stage.latency + stage.interval for stage in self.stages)) + 1000
+        return self._pipeline().play(samples, patience)
 
     @property
     def throughput_fps(self) -> float:
-        """Vectors per second at the plan's clock."""
+        """Samples per second at the plan's clock."""
         return self.clock_hz / self.interval
 
     @property
     def input_lanes(self) -> int:
         """Lanes of the accelerator's input stream."""
-        return self.stages[0].timing.lanes_in
+        return self.topology.input_lanes
 
     @property
     def output_lanes(self) -> int:
         """Lanes of the accelerator's output stream."""
-        return self.stages[-1].timing.lanes_out
+        return self.topology.output_lanes
 
-    @property
+    @cached_property
     def predicted(self) -> Resources:
-        """Predicted resources of the accelerator, links included (an estimate)."""
+        """Predicted resources of the accelerator, links, queues and forks included (an estimate)."""
         total = Resources()
         for stage in self.stages:
             total = total + stage.predicted
-        for stage, link in zip(self.stages, self.links):
-            bits = shape_of(self.graph[stage.name].output.format).width
-            total = total + cost.link(self.family, link.a, link.b, bits)
+        for link in self.topology.links:
+            total = total + cost.link(self.family, link.a, link.b, link.bits)
+            if link.queue:
+                total = total + cost.queue(self.family, link.queue, link.a * link.bits)
+        for name, copies in self.topology.forks.items():
+            reader = self.topology.readers(name)[0]
+            total = total + cost.fork(self.family, reader.a * reader.bits, copies)
         return total
 
     def _stage(self, name: str, component: Component) -> Stage:
-        node = self.graph[name]
-        folding = self.foldings[name]
-        inputs, outputs = elements(self.graph, node.inputs[0]), elements(self.graph, name)
-        template = TEMPLATES[type(node)]
-        lanes_out = 1 if template == "ArgMax" else folding.pe
-        timing = schedule.UnitTiming(
-            lanes_in=folding.simd,
-            lanes_out=lanes_out,
-            beats_in=inputs // folding.simd,
-            beats_out=outputs // lanes_out,
-            interval=component.interval,
-            depth=component.depth,
-            gathers=template != "Threshold",
-            spacing=inputs // folding.simd if isinstance(node, MatMul) else 1,
-        )
-        return Stage(name, template, folding, inputs, outputs, timing, _memories(component),
+        node, folding = self.graph[name], self.foldings[name]
+        template = folding.template or templates(self.graph, node)[0]
+        inputs = sum(elements(self.graph, operand) for operand in node.inputs)
+        return Stage(name, template, folding, inputs, elements(self.graph, name), lanes_out(node, folding),
+                     component.interval * vectors(self.graph, node), component.latency, _memories(component),
                      cost.predict(self.family, component))
+
+    def _pipeline(self) -> schedule.Pipeline:
+        """The control of the accelerator, cell by cell, joined as the accelerator joins its parts."""
+        channels = schedule.Channels()
+        cells: list[schedule.Cell] = []
+        queues: dict[str, schedule.QueueCell] = {}
+        heads: dict[tuple[str, int], int] = {}  # (value, which reader) → channel
+        topology = self.topology
+
+        def publish(name: str, channel: int) -> None:
+            readers = topology.readers(name)
+            if len(readers) == 1:
+                heads[name, 0] = channel
+                return
+            copies = [channels.add() for _ in readers]
+            cells.append(schedule.ForkCell(channels, channel, copies))
+            heads.update({(name, k): copy for k, copy in enumerate(copies)})
+
+        def follow(link: Link) -> int:
+            channel = heads[link.source, topology.readers(link.source).index(link)]
+            if link.queue:
+                after = channels.add()
+                queues[f"{link.name}_queue"] = schedule.QueueCell(channels, channel, after, link.queue)
+                cells.append(queues[f"{link.name}_queue"])
+                channel = after
+            for _, a, b in link.conversions:
+                after = channels.add()
+                kind = schedule.SplitCell if a > b else schedule.GatherCell
+                ratio = max(a, b) // min(a, b)
+                cells.append(kind(channels, channel, after, ratio))
+                channel = after
+            return channel
+
+        source = channels.add()
+        publish(self.graph.input.name, source)
+        for name, component in self._components.items():
+            inputs = [follow(link) for link in topology.into(name)]
+            output = channels.add()
+            cells.append(schedule.unit_cell(channels, inputs, output, component.control))
+            publish(name, output)
+        sink = follow(topology.into(OUTPUT)[0])
+        shape = self.graph.input.output.shape
+        return schedule.Pipeline(channels, cells, source, sink, prod(shape) // topology.input_lanes,
+                                 elements(self.graph, self.graph.output) // topology.output_lanes, queues)
 
 
 def _memories(component: Component) -> str:

@@ -1,132 +1,306 @@
-"""Closed forms of the pipeline: when its beats move, from the closed forms of its units.
+"""When beats move: the pipeline's control, evaluated cycle by cycle from the closed forms of its units.
 
-A stream of one vector is described by when its first beat moves and by its bursts: how many beats, how far apart, of
-how many beats each, and so on. Each unit turns one such description into the next:
+Each unit brings its ``control`` (:mod:`bitloom.hw.control`): the pattern in which it takes and gives beats. Queues,
+width converters and forks have patterns of their own. Here they are joined as the accelerator joins its parts and
+played, control only and no data: that gives the latency from idle and the level of every queue, exact to the cycle.
+The interval needs no playing: it is the greatest of the units' and links' (:mod:`bitloom.codegen.plan`).
 
-* an element-wise unit adds its depth;
-* a link from a to b lanes moves g = gcd(a, b) elements per cycle: it takes a beat every max(spacing, a/g) cycles, and
-  makes of it a burst of a/g beats;
-* a matrix–vector unit gives its first beat ``depth`` cycles after its last input beat and then one every SF cycles,
-  or as slowly as the link behind it takes them;
-* argmax gives its one beat ``depth`` cycles after its last input beat.
-
-Units are decoupled by the input buffers of the matrix–vector units (2·SF beats), so that the interval is that of the
-slowest unit or link. Max-plus reasoning of this kind: Baccelli et al., *Synchronization and Linearity*, 1992.
+A channel is one stream: a valid and a ready per cycle. A cell drives the valid of the channels it writes (in the order
+of the data) and the ready of those it reads (against it), then moves on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from math import gcd
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bitloom.hw.control import Buffered, Control, Slice, Steps
 
 
-@dataclass(frozen=True)
-class UnitTiming:
-    """What the schedule needs to know of a unit: its lanes, its beats per vector and its template's closed forms.
+class Channels:
+    """The valid and ready of every channel in the current cycle."""
 
-    ``gathers`` says that its first output depends on the last input beat (matrix–vector unit, argmax); otherwise it
-    passes beat by beat. ``spacing`` is the distance in cycles of its output beats when nothing blocks them.
-    """
+    def __init__(self) -> None:
+        self.valid: list[int] = []
+        self.ready: list[int] = []
 
-    lanes_in: int
-    lanes_out: int
+    def add(self) -> int:
+        """A new channel's number."""
+        self.valid.append(0)
+        self.ready.append(0)
+        return len(self.valid) - 1
+
+
+class Cell:
+    """A part of the pipeline: reads the channels ``inputs``, writes ``outputs``."""
+
+    def __init__(self, channels: Channels, inputs: Sequence[int], outputs: Sequence[int]) -> None:
+        self.valid, self.ready = channels.valid, channels.ready
+        self.inputs, self.outputs = tuple(inputs), tuple(outputs)
+
+    def offer(self) -> None:
+        """Drive the valid of the outputs."""
+        raise NotImplementedError
+
+    def accept(self) -> None:
+        """Drive the ready of the inputs."""
+        raise NotImplementedError
+
+    def tick(self) -> None:
+        """Pass the clock edge."""
+        raise NotImplementedError
+
+
+class StepsCell(Cell):
+    """A unit of :class:`~bitloom.hw.control.Steps`."""
+
+    def __init__(self, channels: Channels, inputs: Sequence[int], outputs: Sequence[int], control: Steps) -> None:
+        super().__init__(channels, inputs, outputs)
+        takes = np.asarray(control.takes, dtype=bool)
+        self._takes = [tuple(channel for channel, t in zip(self.inputs, column) if t) for column in takes.T]
+        self._emits = [int(e) for e in control.emits]
+        self._step = self._pipe = self._moves = self._issues = 0
+        self._top = 1 << (control.depth - 1)
+
+    def offer(self) -> None:
+        self.valid[self.outputs[0]] = 1 if self._pipe & self._top else 0
+
+    def accept(self) -> None:
+        valid, ready = self.valid, self.ready
+        self._moves = not self._pipe & self._top or ready[self.outputs[0]]
+        for channel in self.inputs:
+            ready[channel] = 0
+        self._issues = 0
+        if self._moves:
+            taken = self._takes[self._step]
+            missing = [channel for channel in taken if not valid[channel]]
+            if not missing:
+                self._issues = 1
+                for channel in taken:
+                    ready[channel] = 1
+            elif len(missing) == 1:
+                ready[missing[0]] = 1
+
+    def tick(self) -> None:
+        if self._moves:
+            self._pipe = (self._pipe << 1) & (2 * self._top - 1)
+            if self._issues:
+                self._pipe |= self._emits[self._step]
+                self._step = (self._step + 1) % len(self._emits)
+
+
+class BufferedCell(Cell):
+    """A unit of :class:`~bitloom.hw.control.Buffered`."""
+
+    def __init__(self, channels: Channels, inputs: Sequence[int], outputs: Sequence[int], control: Buffered) -> None:
+        super().__init__(channels, inputs, outputs)
+        self._needs, self._frees = [int(n) for n in control.needs], [int(n) for n in control.frees]
+        self._emits = [int(e) for e in control.emits]
+        self._beats, self._capacity = control.beats, control.capacity
+        self._step = self._pipe = self._moves = self._base = self._written = self._freed = 0
+        self._top = 1 << (control.depth - 1)
+
+    def offer(self) -> None:
+        self.valid[self.outputs[0]] = 1 if self._pipe & self._top else 0
+
+    def accept(self) -> None:
+        self._moves = not self._pipe & self._top or self.ready[self.outputs[0]]
+        self.ready[self.inputs[0]] = 1 if self._written - self._freed < self._capacity else 0
+
+    def tick(self) -> None:
+        step, written = self._step, self._written
+        if self.ready[self.inputs[0]] and self.valid[self.inputs[0]]:
+            self._written += 1
+        if self._moves:
+            self._pipe = (self._pipe << 1) & (2 * self._top - 1)
+            if written >= self._base + self._needs[step]:
+                self._pipe |= self._emits[step]
+                self._freed = self._base + self._frees[step]
+                self._step = step + 1
+                if self._step == len(self._needs):
+                    self._step = 0
+                    self._base += self._beats
+
+
+class SliceCell(Cell):
+    """A :class:`~bitloom.hw.register_slice.RegisterSlice`."""
+
+    _full = _skid = 0
+
+    def offer(self) -> None:
+        self.valid[self.outputs[0]] = self._full
+
+    def accept(self) -> None:
+        self.ready[self.inputs[0]] = 0 if self._skid else 1
+
+    def tick(self) -> None:
+        comes = self.valid[self.inputs[0]]
+        if self.ready[self.outputs[0]] or not self._full:
+            self._full = 1 if comes or self._skid else 0
+            self._skid = 0
+        elif comes:
+            self._skid = 1
+
+
+class QueueCell(Cell):
+    """A :class:`~bitloom.hw.fifo.StreamFIFO` of ``depth`` beats; ``peak`` is the most that it has held."""
+
+    def __init__(self, channels: Channels, source: int, sink: int, depth: int) -> None:
+        super().__init__(channels, (source,), (sink,))
+        self._room = depth - 1
+        self._inner = self._shown = 0
+        self.peak = 0
+
+    def offer(self) -> None:
+        self.valid[self.outputs[0]] = self._shown
+
+    def accept(self) -> None:
+        self.ready[self.inputs[0]] = 1 if self._inner != self._room else 0
+
+    def tick(self) -> None:
+        written = self.valid[self.inputs[0]] and self.ready[self.inputs[0]]
+        taken = self.ready[self.outputs[0]]
+        moved = self._inner and (not self._shown or taken)
+        if moved:
+            self._shown = 1
+        elif taken:
+            self._shown = 0
+        self._inner += bool(written) - bool(moved)
+        self.peak = max(self.peak, self._inner + self._shown)
+
+
+class SplitCell(Cell):
+    """A width converter that makes ``ratio`` narrow beats of each."""
+
+    def __init__(self, channels: Channels, source: int, sink: int, ratio: int) -> None:
+        super().__init__(channels, (source,), (sink,))
+        self._ratio = ratio
+        self._count = 0
+
+    def offer(self) -> None:
+        self.valid[self.outputs[0]] = 1 if self._count else 0
+
+    def accept(self) -> None:
+        self.ready[self.inputs[0]] = 1 if not self._count or (self._count == 1 and self.ready[self.outputs[0]]) else 0
+
+    def tick(self) -> None:
+        if self.ready[self.inputs[0]]:
+            self._count = self._ratio if self.valid[self.inputs[0]] else 0
+        elif self.ready[self.outputs[0]]:
+            self._count -= 1
+
+
+class GatherCell(Cell):
+    """A width converter that makes one wide beat of ``ratio``."""
+
+    def __init__(self, channels: Channels, source: int, sink: int, ratio: int) -> None:
+        super().__init__(channels, (source,), (sink,))
+        self._ratio = ratio
+        self._count = 0
+
+    def offer(self) -> None:
+        self.valid[self.outputs[0]] = 1 if self._count == self._ratio else 0
+
+    def accept(self) -> None:
+        self.ready[self.inputs[0]] = 1 if self._count != self._ratio or self.ready[self.outputs[0]] else 0
+
+    def tick(self) -> None:
+        full = self._count == self._ratio
+        if self.valid[self.inputs[0]] and self.ready[self.inputs[0]]:
+            self._count = 1 if full else self._count + 1
+        elif full and self.ready[self.outputs[0]]:
+            self._count = 0
+
+
+class ForkCell(Cell):
+    """A :class:`~bitloom.hw.fork.Fork`: each output takes each beat once."""
+
+    def __init__(self, channels: Channels, source: int, sinks: Sequence[int]) -> None:
+        super().__init__(channels, (source,), sinks)
+        self._taken = [0] * len(self.outputs)
+
+    def offer(self) -> None:
+        comes = self.valid[self.inputs[0]]
+        for k, channel in enumerate(self.outputs):
+            self.valid[channel] = 1 if comes and not self._taken[k] else 0
+
+    def accept(self) -> None:
+        done = all(taken or self.ready[channel] for taken, channel in zip(self._taken, self.outputs))
+        self.ready[self.inputs[0]] = 1 if done else 0
+
+    def tick(self) -> None:
+        if self.valid[self.inputs[0]]:
+            done = self.ready[self.inputs[0]]
+            self._taken = [0 if done else int(taken or self.ready[channel])
+                           for taken, channel in zip(self._taken, self.outputs)]
+
+
+def unit_cell(channels: Channels, inputs: Sequence[int], output: int, control: Control) -> Cell:
+    """The cell of a unit with this control."""
+    if isinstance(control, Steps):
+        return StepsCell(channels, inputs, (output,), control)
+    if isinstance(control, Buffered):
+        return BufferedCell(channels, inputs, (output,), control)
+    assert isinstance(control, Slice)
+    return SliceCell(channels, inputs, (output,))
+
+
+@dataclass
+class Timeline:
+    """What playing showed: the cycles of each vector's first transfer at both ends, and the most each queue held."""
+
+    starts_in: list[int] = field(default_factory=list)
+    starts_out: list[int] = field(default_factory=list)
+    peaks: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def latency(self) -> int:
+        """Cycles from the first input transfer to the first output transfer."""
+        return self.starts_out[0] - self.starts_in[0]
+
+
+@dataclass
+class Pipeline:
+    """Cells in the order of the data, and the channels at both ends with their beats per vector."""
+
+    channels: Channels
+    cells: list[Cell]
+    source: int
+    sink: int
     beats_in: int
     beats_out: int
-    interval: int
-    depth: int
-    gathers: bool
-    spacing: int = 1
+    queues: dict[str, QueueCell]
 
+    def play(self, vectors: int, patience: int) -> Timeline:
+        """Offer input and take output in each cycle until ``vectors`` have begun to come out.
 
-@dataclass(frozen=True)
-class LinkTiming:
-    """Closed forms of the link between ``a`` and ``b`` lanes that carries ``elements`` per vector."""
-
-    a: int
-    b: int
-    elements: int
-    depth_narrow: int = 1
-    depth_widen: int = 1
-
-    @property
-    def step(self) -> int:
-        """Elements moved per cycle."""
-        return gcd(self.a, self.b)
-
-    @property
-    def widens(self) -> bool:
-        """Whether it gathers elements into wider beats than it moves."""
-        return self.b > self.step
-
-    @property
-    def interval(self) -> int:
-        """Cycles per vector; 0 where no conversion is needed."""
-        return 0 if self.a == self.b else self.elements // self.step
-
-    @property
-    def pace(self) -> int:
-        """The least distance in cycles between two beats that the link takes."""
-        return self.a // self.step
-
-    @property
-    def depth(self) -> int:
-        """Cycles that the link adds to the last element of a vector."""
-        narrow = self.depth_narrow if self.a > self.step else 0
-        widen = self.depth_widen if self.widens else 0
-        return narrow + widen + self.pace - 1
-
-
-@dataclass(frozen=True)
-class _Beats:
-    """When the beats of one vector move: the first, then nested bursts as (count, spacing), the outermost first."""
-
-    first: int
-    bursts: tuple[tuple[int, int], ...]
-
-    @property
-    def last(self) -> int:
-        return self.first + sum((count - 1) * spacing for count, spacing in self.bursts)
-
-    def delayed(self, cycles: int) -> _Beats:
-        """All of it, later."""
-        return replace(self, first=self.first + cycles)
-
-    def paced(self, pace: int) -> _Beats:
-        """Taken no faster than one beat each ``pace`` cycles: bursts that are too quick push the next ones back."""
-        bursts: list[tuple[int, int]] = []
-        for count, spacing in reversed(self.bursts):
-            spacing = max(spacing, pace)
-            bursts.insert(0, (count, spacing))
-            pace = count * spacing
-        return replace(self, bursts=tuple(bursts))
-
-    def through(self, link: LinkTiming) -> _Beats:
-        """Behind ``link``. Where it widens, only the last beat is told, which is all that a gathering unit needs."""
-        beats = self.paced(link.pace)
-        if link.widens:
-            return _Beats(beats.last + link.depth, ())
-        if link.interval:
-            return _Beats(beats.first + link.depth_narrow, (*beats.bursts, (link.pace, 1)))
-        return beats
-
-
-def interval(units: Sequence[UnitTiming], links: Sequence[LinkTiming]) -> int:
-    """Cycles between the starts of consecutive vectors through the whole pipeline."""
-    return max([unit.interval for unit in units] + [link.interval for link in links])
-
-
-def latency(units: Sequence[UnitTiming], links: Sequence[LinkTiming]) -> int:
-    """Cycles from the transfer of a vector's first input beat to that of its first output beat, from idle.
-
-    ``links[i]`` stands between ``units[i]`` and ``units[i + 1]``; behind one that widens stands a unit that gathers.
-    """
-    beats = _Beats(0, ((units[0].beats_in, 1),))
-    for unit, link in zip(units, [*links, None]):
-        if unit.gathers:
-            beats = _Beats(beats.last + unit.depth, ((unit.beats_out, unit.spacing),))
-        else:
-            beats = beats.delayed(unit.depth)
-        if link is not None:
-            beats = beats.through(link)
-    return beats.first
+        :param patience: cycles without an output beat that count as a deadlock.
+        """
+        timeline = Timeline()
+        valid, ready = self.channels.valid, self.channels.ready
+        forward, backward = [cell.offer for cell in self.cells], [cell.accept for cell in reversed(self.cells)]
+        ticks = [cell.tick for cell in self.cells]
+        valid[self.source], ready[self.sink] = 1, 1
+        cycle = came = went = last = 0
+        while len(timeline.starts_out) < vectors:
+            for step in forward:
+                step()
+            for step in backward:
+                step()
+            if ready[self.source]:
+                if came % self.beats_in == 0:
+                    timeline.starts_in.append(cycle)
+                came += 1
+            if valid[self.sink]:
+                if went % self.beats_out == 0:
+                    timeline.starts_out.append(cycle)
+                went, last = went + 1, cycle
+            for step in ticks:
+                step()
+            cycle += 1
+            if cycle - last > patience:
+                raise AssertionError(f"no beat came out for {patience} cycles: the pipeline is stuck")
+        timeline.peaks = {name: queue.peak for name, queue in self.queues.items()}
+        return timeline

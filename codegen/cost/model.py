@@ -5,18 +5,18 @@ from __future__ import annotations
 
 from functools import cache, lru_cache
 from importlib.resources import files
+from math import gcd
 
 import yaml
 from amaranth.hdl import unsigned
 from amaranth.lib.wiring import Component
 
-from bitloom import RequestError
-from bitloom.hw import MatVec, WidthConverter
+from bitloom import RequestError, hw
+from bitloom.hw import MatVec, StreamFIFO, WidthConverter
 from bitloom.quant import Graph, Node
 
 from ..families import Family, Resources
 from ..mapping import Folding, unit
-from ..schedule import LinkTiming
 
 Coefficients = dict[str, dict[str, float]]
 
@@ -56,9 +56,21 @@ def estimate(family: Family, graph: Graph, node: Node, folding: Folding) -> Reso
 @lru_cache(maxsize=1 << 14)
 def link(family: Family, a: int, b: int, bits: int) -> Resources:
     """What the link from ``a`` to ``b`` lanes of ``bits`` bits will need on ``family``."""
-    step = LinkTiming(a, b, a * b).step
+    step = gcd(a, b)
     total = Resources()
     for lanes_in, lanes_out in ((a, step), (step, b)):
         if lanes_in != lanes_out:
             total = total + predict(family, WidthConverter(unsigned(bits), lanes_in, lanes_out))
     return total
+
+
+@lru_cache(maxsize=1 << 12)
+def queue(family: Family, depth: int, bits: int) -> Resources:
+    """What a queue of ``depth`` beats of ``bits`` bits will need on ``family``."""
+    return predict(family, StreamFIFO(unsigned(bits), depth))
+
+
+@lru_cache(maxsize=1 << 12)
+def fork(family: Family, bits: int, copies: int) -> Resources:
+    """What a fork of beats of ``bits`` bits will need on ``family``."""
+    return predict(family, hw.Fork(unsigned(bits), 1, copies))

@@ -125,7 +125,7 @@ def _first_layer(compiled: Compiled, vectors: np.ndarray, parameters: dict[str, 
     taps = {
         stage.name: {"path": stage.name, "ports": ports[stage.name], "beats": [
             beat for vector in beats(values[stage.name].reshape(end, -1), plan.graph[stage.name].output.format,
-                                     stage.timing.lanes_out) for beat in vector]}
+                                     stage.lanes_out) for beat in vector]}
         for stage in plan.stages
     }
     eyes = tuple(Public(f"accelerator_{name}", port) for name, found in ports.items() for port in found.values())

@@ -37,7 +37,7 @@ def test_a_good_design_passes_every_level(build):
     assert "no trained network of 'random1' is at hand" in results["model"].reason
     assert all(result.samples == 12 for level, result in results.items() if level != "model")
     assert (results["rtl"].interval, results["rtl"].latency) == (compiled.plan.interval, compiled.plan.latency)
-    words = sum(rom.depth for _, unit in compiled.plan.units() for rom in unit.roms().values())
+    words = sum(rom.depth for unit in compiled.plan.units().values() for rom in unit.roms().values())
     assert f"{words:,} words of" in results["rtl"].reason and "12 random samples" in results["rtl"].reason
     report = read(compiled.out)
     assert report["levels"]["netlist"]["status"] == "passed" and report["levels"]["model"]["status"] == "unavailable"
