@@ -31,7 +31,7 @@ class ECP5(FamilyFlow):
 
     def count(self, cells: Cells) -> Resources:
         kinds = Counter(cell["type"] for cell in cells.values())
-        luts = kinds["LUT4"] + 2 * kinds["CCU2C"] + 4 * kinds["TRELLIS_DPR16X4"]
+        luts = kinds["LUT4"] + 2 * kinds["CCU2C"] + 4 * _chains(cells) + 6 * kinds["TRELLIS_DPR16X4"]
         return Resources(luts, kinds["TRELLIS_FF"], kinds["DP16KD"] + kinds["PDPW16KD"],
                          kinds["MULT18X18D"] + ceil(kinds["MULT9X9D"] / 2))
 
@@ -46,3 +46,9 @@ class ECP5(FamilyFlow):
 
     def packing(self, board: Board, bitstream: str) -> list[str]:
         return [*board.pack, "--input", self.routed, "--bit", bitstream]
+
+
+def _chains(cells: Cells) -> int:
+    """How many carry chains there are: packing puts a cell before and a cell behind each, of two LUTs like all of it."""
+    carries = (cell["connections"].get("CIN", ["0"]) for cell in cells.values() if cell["type"] == "CCU2C")
+    return sum(not cin or isinstance(cin[0], str) for cin in carries)

@@ -9,7 +9,7 @@ import pytest
 from support.echo import echo_verilog
 
 from bitloom.boards.board import load, names
-from bitloom.boards.flow import Workbench, check_fit, pack, place_and_route, synthesize
+from bitloom.boards.flow import FLOWS, Workbench, check_fit, pack, place_and_route, synthesize
 from bitloom.boards.pins import constraints, pins_of
 
 MARKS = {".bin": b"\x7e\xaa\x99\x7e", ".bit": b"\xff\xff\xbd\xb3", ".fs": b"1010010111000011"}
@@ -86,3 +86,13 @@ def test_every_shipped_board_gets_a_bitstream(name, tmp_path):
         assert (lut, ff, bram) < tuple(offers[kind] for kind in kinds)
     else:
         assert (lut, ff, bram) == tuple(offers[kind] for kind in kinds)
+
+
+def test_ecp5_counts_what_packing_adds_to_carry_chains():
+    def carry(cin, cout):
+        return {"type": "CCU2C", "connections": {"CIN": [cin], "COUT": [cout], "S0": [9]}}
+
+    cells = {"a0": carry("0", 1), "a1": carry(1, 2), "b0": carry("0", 3), "memory": {"type": "TRELLIS_DPR16X4"},
+             "lut": {"type": "LUT4", "connections": {}}, "ff": {"type": "TRELLIS_FF", "connections": {}}}
+    used = FLOWS["ecp5"].count(cells)
+    assert (used.lut, used.ff) == (1 + 3 * 2 + 2 * 4 + 6, 1)
