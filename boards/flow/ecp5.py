@@ -49,6 +49,6 @@ class ECP5(FamilyFlow):
 
 
 def _chains(cells: Cells) -> int:
-    """How many carry chains there are: packing puts a cell before and a cell behind each, of two LUTs like all of it."""
+    """How many carry chains there are: packing puts a cell before and a cell behind each, of two LUTs apiece."""
     carries = (cell["connections"].get("CIN", ["0"]) for cell in cells.values() if cell["type"] == "CCU2C")
     return sum(not cin or isinstance(cin[0], str) for cin in carries)
