@@ -1,10 +1,14 @@
-"""Random valid chain graphs, as a trained perceptron would give them."""
+"""Random valid graphs: chains as a trained perceptron would give them, and with :func:`random_dag` every operator."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from bitloom.quant import BIPOLAR, ArgMax, Format, Graph, Input, MatMul, Node, Tensor, Threshold, verify
+
+from .dags import random_dag
+
+__all__ = ["random_dag", "random_graph", "random_samples", "random_weights"]
 
 WEIGHTS = {"binary": BIPOLAR, "ternary": Format(2, True), "3": Format(3, True), "5": Format(5, True)}
 ACTIVATIONS = {"bipolar": BIPOLAR, "ternary": Format(2, True), "u1": Format(1), "u2": Format(2), "u3": Format(3)}
@@ -57,6 +61,7 @@ def random_samples(graph: Graph, count: int, seed: int = 0) -> np.ndarray:
     """``count`` samples over the whole range of the input, the two extremes first."""
     f = graph.input.output.format
     rng = np.random.default_rng(seed)
-    samples = rng.integers(f.lo, f.hi + 1, (count, *graph.input.output.shape))
-    samples[0], samples[1] = f.lo, f.hi
+    shape = (count, *graph.input.output.shape)
+    samples = rng.choice([-1, 1], shape) if f.bipolar else rng.integers(f.lo, f.hi + 1, shape)
+    samples[:1], samples[1:2] = f.lo, f.hi
     return samples
