@@ -2,6 +2,7 @@
 
 from .argmax import ArgMax
 from .fifo import StreamFIFO
+from .fork import Fork
 from .matvec import MatVec
 from .register_slice import RegisterSlice
 from .rom import Rom
@@ -9,4 +10,14 @@ from .stream import vector
 from .threshold import Threshold
 from .width_converter import WidthConverter
 
-__all__ = ["ArgMax", "MatVec", "RegisterSlice", "Rom", "StreamFIFO", "Threshold", "WidthConverter", "vector"]
+__all__ = [
+    "ArgMax",
+    "Fork",
+    "MatVec",
+    "RegisterSlice",
+    "Rom",
+    "StreamFIFO",
+    "Threshold",
+    "WidthConverter",
+    "vector",
+]
