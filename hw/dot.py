@@ -1,5 +1,6 @@
 """DotProduct: one lane of a matrix–vector unit, a balanced adder tree over digit products."""
 
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -7,7 +8,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from .weights import WeightCode
+from .weights import FoldedWeights, WeightCode
 
 LEVELS_PER_STAGE = 2
 """Adder levels between two pipeline registers. Two keep the path below 20 ns on the slowest family (iCE40 UP5K)."""
@@ -23,44 +24,72 @@ def stages(simd: int, code: WeightCode) -> int:
     return (levels(simd) + levels(code.planes)) // LEVELS_PER_STAGE
 
 
-def tree_peaks(peaks: np.ndarray) -> list[np.ndarray]:
-    """Greatest value of each node of a tree, level by level, from those of its leaves (words, leaves)."""
-    result = [peaks]
-    while result[-1].shape[1] > 1:
-        last = result[-1]
-        if last.shape[1] % 2:
-            last = np.pad(last, ((0, 0), (0, 1)))
-        result.append(last[:, 0::2] + last[:, 1::2])
+def bit_lengths(peaks: np.ndarray) -> np.ndarray:
+    """Bits of each of the integers ``peaks``, 0 for 0."""
+    bits = np.frexp(peaks.astype(np.float64))[1].astype(np.int64)
+    return bits - ((peaks >> np.maximum(bits - 1, 0)) == 0) * (bits > 0)  # what was rounded up to a power of two
+
+
+def tree_sums(leaves: np.ndarray) -> list[np.ndarray]:
+    """The nodes of a tree that adds ``leaves`` (…, elements) two by two, level by level; bytes grow where needed."""
+    result = [leaves]
+    while (last := result[-1]).shape[-1] > 1:
+        if last.dtype == np.uint8 and len(result) > 7:  # 2^8 ones exceed a byte
+            last = last.astype(np.uint32)
+        sums = last[..., 0::2].copy()
+        sums[..., : last.shape[-1] // 2] += last[..., 1::2]
+        result.append(sums)
     return result
 
 
-class Terms:
-    """The sums of one lane before there is hardware: the greatest value of each node of its trees.
+@dataclass(frozen=True, eq=False)
+class Peaks:
+    """The greatest value of each node of the adder trees, before there is hardware.
 
-    ``trees[i]`` belongs to plane i, level by level; ``root`` adds the planes. Parameters as in :class:`DotProduct`.
+    ``trees[i]`` belongs to plane i, level by level, (lanes, nodes) each, for digits of 1; ``root`` adds the planes. An
+    activation code of ``bits`` bits multiplies them all by its greatest value.
     """
 
-    def __init__(self, weights: np.ndarray, code: WeightCode, bits: int):
-        self.bits = bits
-        digits = code.digits(weights) * ((1 << bits) - 1)
-        self.trees = [tree_peaks(plane) for plane in digits]
-        roots = np.stack([tree[-1][:, 0] << plane for plane, tree in enumerate(self.trees)], axis=1)
-        self.root = tree_peaks(roots)
+    trees: list[list[np.ndarray]]
+    root: list[np.ndarray]
 
-    def features(self) -> dict[str, float]:
-        """Bits of products, of adders and of pipeline registers."""
+    @classmethod
+    def of(cls, folded: FoldedWeights) -> "Peaks":
+        """Over all the steps of each lane."""
+        weights = folded.by_lane()
+        if folded.code.kind == "binary":  # all digits are 1: one step is like the other, one lane like the other
+            nodes = tree_sums(np.ones((1, folded.simd), np.uint8))
+            tree = [np.repeat(node, folded.pe, axis=0).astype(np.int64) for node in nodes]
+            return cls([tree], [tree[-1]])
+        trees, tops = [], []
+        for plane, digits in enumerate(folded.code.digits(weights)):
+            nodes = tree_sums(digits)
+            trees.append([node.max(axis=(0, 2)).astype(np.int64) for node in nodes])
+            tops.append(nodes[-1][..., 0].astype(np.int64) << plane)
+        root = [node.max(axis=(0, 2)) for node in tree_sums(np.stack(tops, axis=-1))]
+        return cls(trees, root)
+
+    def lane(self, lane: int) -> "Peaks":
+        """Those of one lane."""
+        part = slice(lane, lane + 1)
+        return Peaks([[node[part] for node in tree] for tree in self.trees], [node[part] for node in self.root])
+
+    def features(self, bits: int) -> dict[str, int]:
+        """Bits of products, of adders and of pipeline registers of all lanes, for activation codes of ``bits`` bits."""
         adders = registers = products = 0
+        most = (1 << bits) - 1
         for tree in self.trees:
-            products += int(np.count_nonzero(tree[0].max(0))) * self.bits
+            products += int(np.count_nonzero(tree[0])) * bits
             for level, (below, peaks) in enumerate(pairwise(tree), 1):
-                widths = [int(peak).bit_length() for peak in peaks.max(0)]
-                used = below.max(0) > 0
-                adders += sum(w for j, w in enumerate(widths) if used[2 * j : 2 * j + 2].sum() == 2)
-                registers += sum(widths) if level % LEVELS_PER_STAGE == 0 else 0
+                widths = bit_lengths(peaks * most)
+                pairs = below.shape[1] // 2
+                both = (below[:, 0 : 2 * pairs : 2] > 0) & (below[:, 1::2] > 0)
+                adders += int(widths[:, :pairs][both].sum())
+                registers += int(widths.sum()) if level % LEVELS_PER_STAGE == 0 else 0
         for level, peaks in enumerate(self.root[1:], len(self.trees[0])):
-            bits = sum(int(peak).bit_length() for peak in peaks.max(0))
-            adders += bits
-            registers += bits if level % LEVELS_PER_STAGE == 0 else 0
+            total = int(bit_lengths(peaks * most).sum())
+            adders += total
+            registers += total if level % LEVELS_PER_STAGE == 0 else 0
         return {"product_bits": products, "adder_bits": adders, "register_bits": registers}
 
 
@@ -72,8 +101,8 @@ class DotProduct(wiring.Component):
 
     Parameters
     ----------
-    weights : np.ndarray
-        The weights this lane will see, (words, SIMD): they bound the widths.
+    peaks : Peaks
+        What the weights that this lane will see (its first, if there are several) can sum up to.
     code : WeightCode
         Their storage format.
     bits : int
@@ -91,18 +120,19 @@ class DotProduct(wiring.Component):
         The sum, unsigned, ``stages`` enabled cycles later.
     """
 
-    def __init__(self, weights: np.ndarray, code: WeightCode, bits: int):
+    def __init__(self, peaks: Peaks, code: WeightCode, bits: int):
         self._code = code
         self._bits = bits
-        self._simd = weights.shape[1]
-        terms = Terms(weights, code, bits)
-        self._trees, self._root = terms.trees, terms.root
+        self._simd = peaks.trees[0][0].shape[1]
+        most = (1 << bits) - 1
+        self._trees = [[bit_lengths(node[0] * most).tolist() for node in tree] for tree in peaks.trees]
+        self._root = [bit_lengths(node[0] * most).tolist() for node in peaks.root]
         super().__init__(
             {
                 "en": In(1),
                 "x": In(self._simd * bits),
                 "w": In(self._simd * code.bits),
-                "o": Out(max(1, int(self._root[-1].max()).bit_length())),
+                "o": Out(max(1, self._root[-1][0])),
             }
         )
 
@@ -111,15 +141,14 @@ class DotProduct(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         sums = [self._plane(m, plane) for plane in range(self._code.planes)]
-        for step, peaks in enumerate(self._root[1:], 1):
+        for step, widths in enumerate(self._root[1:], 1):
             # After ``step`` levels, neighbours weigh 2^(2^(step-1)) of one another.
             low = 1 << (step - 1)
-            sums = [self._pair(sums[j : j + 2], low) for j in range(0, len(sums), 2)]
-            widths = [int(peak).bit_length() - (j * 2 * low) for j, peak in enumerate(peaks.max(0))]
             level = levels(self._simd) + step
+            pairs = [self._pair(sums[j : j + 2], low) for j in range(0, len(sums), 2)]
             sums = [
-                self._node(m, f"planes_{step}_{j}", value, width, level)
-                for j, (value, width) in enumerate(zip(sums, widths))
+                self._node(m, f"planes_{step}_{j}", pair, width - j * 2 * low, level)
+                for j, (pair, width) in enumerate(zip(pairs, widths))
             ]
         m.d.comb += self.o.eq(sums[0])
         return m
@@ -127,8 +156,7 @@ class DotProduct(wiring.Component):
     def _plane(self, m: Module, plane: int) -> Value:
         """The sum over one bit plane."""
         terms = [self._product(k, plane) for k in range(self._simd)]
-        for level, peaks in enumerate(self._trees[plane][1:], 1):
-            widths = [int(peak).bit_length() for peak in peaks.max(0)]
+        for level, widths in enumerate(self._trees[plane][1:], 1):
             terms = [
                 self._node(m, f"sum_{plane}_{level}_{j}", self._pair(terms[2 * j : 2 * j + 2], 0), width, level)
                 for j, width in enumerate(widths)

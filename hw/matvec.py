@@ -1,6 +1,8 @@
 # amaranth: UnusedElaboratable=no
 """MatVec: the folded matrix–vector unit."""
 
+from functools import cached_property
+
 import numpy as np
 from amaranth.hdl import Cat, Module, Mux, Shape, Signal, Value, unsigned
 from amaranth.lib import wiring
@@ -10,20 +12,30 @@ from . import dot
 from .control import Buffered, Steps
 from .counters import advance
 from .input_buffer import InputBuffer
-from .parameters import bounds, divisor, integer_array, integer_shape, one_of, pack, shape_of_range
+from .parameters import (
+    bounds,
+    divisor,
+    integer_array,
+    integer_shape,
+    one_of,
+    pack,
+    pack_rows,
+    shape_of_range,
+)
 from .rom import Rom
 from .stream import vector
-from .weights import ActivationCode, WeightCode
+from .weights import ActivationCode, FoldedWeights, WeightCode
 
 
 class MatVec(wiring.Component):
-    """y = W·x + bias with PE output lanes and SIMD input elements per lane and cycle.
+    """y = W·x + bias with PE output lanes and SIMD input elements per lane and cycle, optionally in groups.
 
-    Step (n, s) of the NF = N / PE neuron folds and SF = K / SIMD synapse folds multiplies input beat s with weight word
-    n·SF + s, n outer, one step per cycle. With NF = 1 beats are used as they arrive. With NF > 1 they pass through a
-    circular buffer of 2·SF beats: the first fold uses a beat in the cycle after it was written, the last fold frees the
-    beats one by one, so that the next vector loads meanwhile and back-to-back vectors leave no bubble. Structure after
-    FINN's matrix–vector unit (Umuroglu et al., 2017); products after :mod:`bitloom.hw.weights`.
+    Step (g, n, s) of the groups, the NF = N / (groups · PE) neuron folds and the SF = K / SIMD synapse folds multiplies
+    input beat s of group g with weight word (g·NF + n)·SF + s, s innermost, one step per cycle. With NF = 1 beats are
+    used as they arrive. With NF > 1 they pass through a circular buffer of 2·SF beats: the first fold uses a beat in
+    the cycle after it was written, the last fold frees the beats one by one, so that the next group or vector loads
+    meanwhile and back-to-back vectors leave no bubble. Structure after FINN's matrix–vector unit (Umuroglu et al.,
+    2017); products after :mod:`bitloom.hw.weights`.
 
     The unit stands still while the sink blocks (``i.ready`` follows ``o.ready`` through one gate where NF = 1, and
     comes from registers otherwise), so output beats are never less than SF cycles apart.
@@ -31,10 +43,11 @@ class MatVec(wiring.Component):
     Parameters
     ----------
     weights : np.ndarray
-        Integers (N, K). Stored with 1 bit each if all are −1 or +1, 2 bits if all are within −1 … 1, else with the
+        Integers (N, K): K is the inputs of one group; rows g·N/groups … belong to group g, whose inputs are elements
+        g·K … of a vector. Stored with 1 bit each if all are −1 or +1, 2 bits if all are within −1 … 1, else with the
         least signed width.
     pe, simd : int
-        Output lanes, dividing N; input elements per lane and cycle, dividing K.
+        Output lanes, dividing N / groups; input elements per lane and cycle, dividing K.
     activation : Shape
         Shape of an input element; ``unsigned(1)`` if ``bipolar_activation``.
     accumulator : Shape
@@ -42,7 +55,7 @@ class MatVec(wiring.Component):
     bipolar_activation : bool
         Input bit 0 is −1, bit 1 is +1.
     activation_range : tuple of np.ndarray or None
-        The least and the greatest value of each input element, (K,) each, where less than the whole range of
+        The least and the greatest value of each input element, (groups·K,) each, where less than the whole range of
         ``activation`` can occur; it narrows the accumulator that is needed.
     bias : np.ndarray or None
         Integers (N,), added to the sums.
@@ -51,13 +64,15 @@ class MatVec(wiring.Component):
     buffer : str
         Where the input buffer is: ``block`` memory, ``registers``, ``distributed`` (memory in LUTs; iCE40 has none), or
         ``auto``: ``registers`` up to 96 bits for each 16-bit block memory saved, else ``block``.
+    groups : int
+        Into how many parts inputs and outputs are divided, each output seeing its own part only; divides N.
 
     Members
     -------
     i : vector of ``activation``, SIMD lanes
     o : vector of ``accumulator``, PE lanes
-        One vector per ``interval`` = SF·NF cycles; the first output beat ``depth`` cycles after the last input beat of
-        the first vector: 2 + R where NF = 1, else 3 + R, with R = :func:`bitloom.hw.dot.stages` pipeline registers.
+        One vector per ``interval`` = groups·SF·NF cycles; the first output beat ``depth`` cycles after the last input
+        beat of the first group: 2 + R where NF = 1, else 3 + R, with R = :func:`bitloom.hw.dot.stages` registers.
     """
 
     def __init__(
@@ -73,11 +88,15 @@ class MatVec(wiring.Component):
         bias: np.ndarray | None = None,
         memory: str = "auto",
         buffer: str = "auto",
+        groups: int = 1,
     ):
         self._weights = integer_array("weights", weights, 2)
-        self._outputs, self._inputs = self._weights.shape
-        self._pe = divisor("PE", pe, self._outputs, "output elements")
-        self._simd = divisor("SIMD", simd, self._inputs, "input elements")
+        self._outputs, k = self._weights.shape
+        self._groups = divisor("groups", groups, self._outputs, "output elements")
+        self._inputs = self._groups * k
+        each = "output elements" if self._groups == 1 else f"output elements of each of the {self._groups} groups"
+        self._pe = divisor("PE", pe, self._outputs // self._groups, each)
+        self._simd = divisor("SIMD", simd, k, each.replace("output", "input"))
         self._activation = integer_shape("activation", activation)
         if bipolar_activation and activation != unsigned(1):
             raise ValueError(f"activation must be unsigned(1) where it is bipolar, not {activation!r}")
@@ -86,12 +105,13 @@ class MatVec(wiring.Component):
         if bias is not None and bias.shape != (self._outputs,):
             raise ValueError(f"bias must have one value for each of the {self._outputs} outputs, not {bias.shape}")
         self._code = WeightCode.of(self._weights)
+        self._folded = FoldedWeights(self._weights, self._code, self._pe, self._simd)
         self._acts = ActivationCode.of(activation, self._bipolar)
         self._range = self._check_range(activation_range)
         self._accumulator = self._check_accumulator(accumulator)
         self._memory = one_of("memory", memory, ("auto", "block", "distributed"))
         self._buffer = self._choose_buffer(buffer)
-        self._weight_rom = self._make_weight_rom()
+        self._weight_rom = Rom(self._folded.words, self._folded.width, self._memory, depth=self.interval)
         self._start_rom, self._start_width = self._make_start_rom()
         super().__init__({"i": In(vector(activation, self._simd)), "o": Out(vector(accumulator, self._pe))})
 
@@ -99,30 +119,36 @@ class MatVec(wiring.Component):
     bias = property(lambda self: self._bias, doc="The bias, (N,), or None.")
     pe = property(lambda self: self._pe, doc="Output lanes.")
     simd = property(lambda self: self._simd, doc="Input elements per lane and cycle.")
+    groups = property(lambda self: self._groups, doc="Parts into which inputs and outputs are divided.")
     activation = property(lambda self: self._activation, doc="Shape of an input element.")
     accumulator = property(lambda self: self._accumulator, doc="Shape of an output element.")
     bipolar_activation = property(lambda self: self._bipolar, doc="Whether input bits stand for −1 and +1.")
     memory = property(lambda self: self._memory, doc="Where the weights are, as asked for.")
     buffer = property(lambda self: self._buffer, doc="Where the input buffer is: ``auto`` decided, ``none`` if NF = 1.")
-    neuron_fold = property(lambda self: self._outputs // self._pe, doc="NF = N / PE.")
-    synapse_fold = property(lambda self: self._inputs // self._simd, doc="SF = K / SIMD.")
-    interval = property(lambda self: self.neuron_fold * self.synapse_fold, doc="Cycles per vector: SF·NF.")
+    neuron_fold = property(
+        lambda self: self._outputs // self._groups // self._pe, doc="NF = N / (groups · PE): folds of one group."
+    )
+    synapse_fold = property(lambda self: self._weights.shape[1] // self._simd, doc="SF = K / SIMD.")
+    interval = property(lambda self: self._folded.steps, doc="Cycles per vector: groups·SF·NF.")
     latency = property(lambda self: self.synapse_fold - 1 + self.depth, doc="Cycles from first beat in to first out.")
 
     @property
     def depth(self) -> int:
-        """Cycles from the transfer of the first vector's last input beat to that of the first output beat."""
+        """Cycles from the transfer of the first group's last input beat to that of the first output beat."""
         return dot.stages(self._simd, self._code) + (2 if self.neuron_fold == 1 else 3)
 
     @property
     def control(self) -> Steps | Buffered:
         """One step per cycle, an output beat at the end of each neuron fold; buffered where NF > 1."""
-        sf, depth = self.synapse_fold, dot.stages(self._simd, self._code) + 2
-        beat = np.tile(np.arange(1, sf + 1), self.neuron_fold)
-        if self.neuron_fold == 1:
-            return Steps(np.ones((1, sf), bool), beat == sf, depth)
-        first, last = np.arange(self.interval) < sf, np.arange(self.interval) >= self.interval - sf
-        return Buffered(sf, 2 * sf, np.where(first, beat, sf), np.where(last, beat, 0), beat == sf, depth)
+        sf, nf, groups = self.synapse_fold, self.neuron_fold, self._groups
+        depth = dot.stages(self._simd, self._code) + 2
+        beat = np.tile(np.arange(1, sf + 1), groups * nf)
+        if nf == 1:
+            return Steps(np.ones((1, groups * sf), bool), beat == sf, depth)
+        group, fold = (np.repeat(counts, sf) for counts in (np.arange(groups * nf) // nf, np.arange(groups * nf) % nf))
+        needs = group * sf + np.where(fold == 0, beat, sf)
+        frees = group * sf + np.where(fold == nf - 1, beat, 0)
+        return Buffered(groups * sf, 2 * sf, needs, frees, beat == sf, depth)
 
     def roms(self) -> dict[str, Rom]:
         """The ROMs by instance path: ``weights``, and ``start`` (bias and code corrections) unless it is all zero."""
@@ -132,25 +158,25 @@ class MatVec(wiring.Component):
         return roms
 
     def model(self, x: np.ndarray) -> np.ndarray:
-        """y = W·x + bias for ``x`` (vectors, K), bipolar elements as −1 and +1."""
+        """y = W·x + bias for ``x`` (vectors, groups·K), each group on its own part; bipolar elements as −1 and +1."""
         x = integer_array("x", np.asarray(x), 2)
         lo, hi = self._range
         if x.shape[1] != self._inputs:
             raise ValueError(f"x must have {self._inputs} elements per vector, not {x.shape[1]}")
         if np.any(x < lo) or np.any(x > hi) or (self._bipolar and not np.all(np.abs(x) == 1)):
             raise ValueError(f"x must lie within {lo.min()} … {hi.max()}, not {x.min()} … {x.max()}")
-        return x @ self._weights.T + (0 if self._bias is None else self._bias)
+        parts = x.reshape(len(x), self._groups, 1, -1)
+        sums = (parts @ self._by_group(self._weights).swapaxes(1, 2)).reshape(len(x), -1)
+        return sums + (0 if self._bias is None else self._bias)
 
     def features(self) -> dict[str, float]:
         """Bits of products, adders, accumulators, registers, ROMs and buffer; see :mod:`bitloom.hw.dot`.
 
         Products and adders of constant weights (``interval`` 1) are counted apart: most of them fold away.
         """
-        count: dict[str, float] = {"accumulator_bits": sum(shape.width for shape in self._lane_shapes())}
-        for lane in range(self._pe):
-            for name, value in self._terms(lane).features().items():
-                name = f"constant_{name}" if self.interval == 1 and name != "register_bits" else name
-                count[name] = count.get(name, 0) + value
+        count: dict[str, float] = {"accumulator_bits": sum(shape.width for shape in self._lane_shapes)}
+        for name, value in self._peaks.features(self._activation.width).items():
+            count[f"constant_{name}" if self.interval == 1 and name != "register_bits" else name] = value
         parts = list(self.roms().values())
         if self.neuron_fold == 1:
             count["register_bits"] += self._simd * self._activation.width
@@ -162,13 +188,18 @@ class MatVec(wiring.Component):
                 count[name] = count.get(name, 0) + value
         return count
 
+    def _by_group(self, values: np.ndarray) -> np.ndarray:
+        """(N or groups·K, …) as (groups, N / groups or K, …)."""
+        return values.reshape(self._groups, -1, *values.shape[1:])
+
+    @cached_property
     def _sum_bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        """The least and greatest output of each neuron."""
-        lo, hi = self._range
+        """The least and greatest output of each neuron, (N,)."""
+        lo, hi = (self._by_group(bound)[:, :, None] for bound in self._range)
+        weights = self._by_group(self._weights)
+        positive, negative = np.maximum(weights, 0), np.minimum(weights, 0)
         bias = 0 if self._bias is None else self._bias
-        low = np.minimum(self._weights * lo, self._weights * hi).sum(1) + bias
-        high = np.maximum(self._weights * lo, self._weights * hi).sum(1) + bias
-        return low, high
+        return (positive @ lo + negative @ hi).ravel() + bias, (positive @ hi + negative @ lo).ravel() + bias
 
     def _check_range(self, activation_range: tuple[np.ndarray, np.ndarray] | None) -> tuple[np.ndarray, np.ndarray]:
         """The least and the greatest value of each input element."""
@@ -187,7 +218,7 @@ class MatVec(wiring.Component):
 
     def _check_accumulator(self, accumulator: Shape) -> Shape:
         lo, hi = bounds(integer_shape("accumulator", accumulator))
-        low, high = (int(f(v)) for f, v in zip((np.min, np.max), self._sum_bounds()))
+        low, high = (int(f(v)) for f, v in zip((np.min, np.max), self._sum_bounds))
         if low < lo or high > hi:
             raise ValueError(
                 f"accumulator must hold the sums {low} … {high} of these weights, not {accumulator!r} "
@@ -195,10 +226,16 @@ class MatVec(wiring.Component):
             )
         return accumulator
 
+    @cached_property
     def _lane_shapes(self) -> list[Shape]:
         """The narrowest shape of each output lane."""
-        low, high = (bound.reshape(-1, self._pe) for bound in self._sum_bounds())
-        return [shape_of_range(low[:, lane].min(), high[:, lane].max()) for lane in range(self._pe)]
+        low, high = (bound.reshape(-1, self._pe) for bound in self._sum_bounds)
+        return [shape_of_range(lo, hi) for lo, hi in zip(low.min(0), high.max(0))]
+
+    @cached_property
+    def _peaks(self) -> dot.Peaks:
+        """How far each node of the adder trees can count."""
+        return dot.Peaks.of(self._folded)
 
     def _choose_buffer(self, buffer: str) -> str:
         one_of("buffer", buffer, ("auto", "block", "registers", "distributed"))
@@ -213,34 +250,18 @@ class MatVec(wiring.Component):
         beat = self._simd * self._activation.width
         return InputBuffer(beat, self.synapse_fold, self.neuron_fold, self._buffer)
 
-    def _lane_weights(self, lane: int) -> np.ndarray:
-        """The weights that lane meets, (SF·NF, SIMD) in the order of steps."""
-        return self._weights[lane :: self._pe].reshape(-1, self._simd)
-
-    def _dot(self, lane: int) -> dot.DotProduct:
-        return dot.DotProduct(self._lane_weights(lane), self._code, self._activation.width)
-
-    def _terms(self, lane: int) -> dot.Terms:
-        return dot.Terms(self._lane_weights(lane), self._code, self._activation.width)
-
-    def _make_weight_rom(self) -> Rom:
-        """One word per step: lane 0 lowest, in a lane element 0 lowest."""
-        lanes = [self._code.encode(self._lane_weights(lane)) for lane in range(self._pe)]
-        stored = np.concatenate(lanes, axis=1)
-        return Rom([pack(word, self._code.bits) for word in stored], stored.shape[1] * self._code.bits, self._memory)
-
     def _make_start_rom(self) -> tuple[Rom | None, int]:
         """Where each neuron's sum starts, one word per neuron fold (one in all if they are equal); and their width."""
         start = self._acts.start(self._weights, self._code) + (0 if self._bias is None else self._bias)
         if not start.any():
             return None, 0
-        accumulator = max(shape.width for shape in self._lane_shapes())
+        accumulator = max(shape.width for shape in self._lane_shapes)
         width = min(accumulator, shape_of_range(min(-1, start.min()), start.max()).width)
-        words = [pack(word, width) for word in start.reshape(-1, self._pe)]
-        if len(set(words)) == 1:
-            words = words[:1]
+        rows = start.reshape(-1, self._pe)
+        if np.all(rows == rows[0]):
+            rows = rows[:1]
         memory = "distributed" if self._memory == "distributed" else "auto"
-        return Rom(words, width * self._pe, memory), width
+        return Rom(lambda: pack_rows(rows, width), width * self._pe, memory, depth=len(rows)), width
 
     def elaborate(self, platform) -> Module:
         m = Module()
@@ -263,8 +284,10 @@ class MatVec(wiring.Component):
             m.d.sync += self.o.valid.eq(valid[-1] & last[-1])
             with m.If(valid[-1]):
                 m.d.sync += fresh.eq(last[-1])
-        for lane, shape in enumerate(self._lane_shapes()):
-            m.submodules[f"dot_{lane}"] = unit = self._dot(lane)
+        for lane, shape in enumerate(self._lane_shapes):
+            m.submodules[f"dot_{lane}"] = unit = dot.DotProduct(
+                self._peaks.lane(lane), self._code, self._activation.width
+            )
             m.d.comb += [
                 unit.en.eq(enable),
                 unit.x.eq(x),

@@ -73,3 +73,10 @@ def shape_of_range(lo: int, hi: int) -> Shape:
 def pack(values: Iterable[int], width: int) -> int:
     """The integers in one word, the first lowest, each modulo 2^width."""
     return sum((int(value) & ((1 << width) - 1)) << (k * width) for k, value in enumerate(values))
+
+
+def pack_rows(rows: np.ndarray, width: int) -> list[int]:
+    """Each row of the integers ``rows`` (words, elements) in one word, as :func:`pack` does it."""
+    bits = ((rows[:, :, None] >> np.arange(width, dtype=rows.dtype)) & 1).astype(np.uint8)
+    packed = np.packbits(bits.reshape(len(rows), -1), axis=1, bitorder="little")
+    return [int.from_bytes(row.tobytes(), "little") for row in packed]

@@ -1,6 +1,6 @@
 """Rom: constants on chip, and how verification finds them again."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from amaranth.hdl import Module, Signal
@@ -26,10 +26,13 @@ class Rom(wiring.Component):
 
     Parameters
     ----------
-    words : Sequence[int]
-        The words, each ``0 <= word < 2 ** width``.
+    words : Sequence[int] or Callable[[], Sequence[int]]
+        The words, each ``0 <= word < 2 ** width``; or what gives them when they are first asked for, so that a ROM
+        whose size alone matters costs nothing.
     width : int
         Bits per word.
+    depth : int or None
+        Number of words where a callable gives them; None where they are given.
     memory : str
         ``block`` for block memory, ``distributed`` for look-up tables, ``auto`` for block memory where there are more
         than 64 words and more than 1024 bits. Without meaning for one word.
@@ -37,26 +40,50 @@ class Rom(wiring.Component):
 
     SIGNAL = "rom"
 
-    def __init__(self, words: Sequence[int], width: int, memory: str = "auto"):
+    def __init__(
+        self,
+        words: Sequence[int] | Callable[[], Sequence[int]],
+        width: int,
+        memory: str = "auto",
+        *,
+        depth: int | None = None,
+    ):
         self._width = positive("width", width)
         one_of("memory", memory, ("auto", "block", "distributed"))
-        for word in words:
-            if isinstance(word, bool) or not isinstance(word, int | np.integer):
-                raise TypeError(f"words must be integers, not {word!r}")
-            if not 0 <= word < 1 << width:
-                raise ValueError(f"words must be 0 to 2**{width} - 1, not {word}")
-        self._words = tuple(int(word) for word in words)
-        if not self._words:
-            raise ValueError("words must hold at least one word, not none")
+        if callable(words):
+            self._words, self._make, self._depth = None, words, positive("depth", depth)
+        else:
+            self._words = self._checked(words)
+            if not self._words:
+                raise ValueError("words must hold at least one word, not none")
+            self._make, self._depth = None, len(self._words)
+            if depth not in (None, self._depth):
+                raise ValueError(f"depth must be left out or be the {self._depth} words given, not {depth}")
         if memory == "auto":
             memory = "block" if self.depth > 64 and self.depth * self._width > 1024 else "distributed"
         self._memory = memory
         super().__init__({"en": In(1), "addr": In(range(max(2, self.depth))), "data": Out(self._width)})
 
-    words = property(lambda self: self._words, doc="The words.")
     width = property(lambda self: self._width, doc="Bits per word.")
-    depth = property(lambda self: len(self._words), doc="Number of words.")
+    depth = property(lambda self: self._depth, doc="Number of words.")
     memory = property(lambda self: self._memory, doc="``block`` or ``distributed``; ``auto`` has been decided.")
+
+    @property
+    def words(self) -> tuple[int, ...]:
+        """The words."""
+        if self._words is None:
+            self._words = self._checked(self._make())
+            if len(self._words) != self._depth:
+                raise ValueError(f"words must be as many as depth says, {self._depth}, not {len(self._words)}")
+        return self._words
+
+    def _checked(self, words: Sequence[int]) -> tuple[int, ...]:
+        for word in words:
+            if isinstance(word, bool) or not isinstance(word, int | np.integer):
+                raise TypeError(f"words must be integers, not {word!r}")
+            if not 0 <= word < 1 << self._width:
+                raise ValueError(f"words must be 0 to 2**{self._width} - 1, not {word}")
+        return tuple(int(word) for word in words)
 
     @property
     def handle(self) -> str:
@@ -65,7 +92,7 @@ class Rom(wiring.Component):
 
     def model(self, x: np.ndarray) -> np.ndarray:
         """The words at the addresses ``x`` (as Python integers where they exceed 63 bits)."""
-        words = np.array(self._words, dtype=np.int64 if self._width <= 63 else object)
+        words = np.array(self.words, dtype=np.int64 if self._width <= 63 else object)
         return words[np.asarray(x)]
 
     def features(self) -> dict[str, float]:
@@ -85,11 +112,11 @@ class Rom(wiring.Component):
             word = Signal(self._width, name=self.SIGNAL, attrs={"keep": 1})
             # A bare assignment of a constant leaves the module empty, and Amaranth drops empty modules.
             with m.Switch(0), m.Default():
-                m.d.comb += word.eq(self._words[0])
+                m.d.comb += word.eq(self.words[0])
             m.d.comb += self.data.eq(word)
             return m
         storage = memory.Memory(
-            shape=self._width, depth=self.depth, init=self._words, attrs={"rom_style": _STYLE[self._memory]}
+            shape=self._width, depth=self.depth, init=self.words, attrs={"rom_style": _STYLE[self._memory]}
         )
         m.submodules[self.SIGNAL] = storage
         port = storage.read_port()

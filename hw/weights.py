@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from amaranth.hdl import Shape
 
+from .parameters import pack_rows
+
 
 @dataclass(frozen=True)
 class WeightCode:
@@ -30,10 +32,8 @@ class WeightCode:
     def of(cls, weights: np.ndarray) -> "WeightCode":
         """The code for these integers: the fewest bits per weight."""
         lo, hi = int(weights.min()), int(weights.max())
-        if np.all(np.abs(weights) == 1):
-            return cls("binary", 1)
         if lo >= -1 and hi <= 1:
-            return cls("ternary", 2)
+            return cls("binary", 1) if np.count_nonzero(weights) == weights.size else cls("ternary", 2)
         bits = 1 + max(hi.bit_length() if hi > 0 else 0, (-lo - 1).bit_length() if lo < 0 else 0)
         return cls("complement" if lo == -(1 << (bits - 1)) else "magnitude", bits)
 
@@ -53,9 +53,11 @@ class WeightCode:
     def digits(self, weights: np.ndarray) -> np.ndarray:
         """The bits b_i of each weight on a new leading axis of ``planes``: which products can be other than 0."""
         if self.kind == "binary":
-            return np.ones((1, *weights.shape), dtype=np.int64)
+            return np.ones((1, *weights.shape), dtype=np.uint8)
         stored = self.encode(weights)
-        return np.stack([(stored >> plane) & 1 for plane in range(self.planes)])
+        if self.bits <= 8:
+            stored = stored.astype(np.uint8)
+        return np.stack([((stored >> plane) & 1).astype(np.uint8) for plane in range(self.planes)])
 
     def inverted(self, weights: np.ndarray) -> np.ndarray:
         """Σ 2^i over the negative digits of each weight: it contributes (2^m − 1) times that too much."""
@@ -95,3 +97,33 @@ class ActivationCode:
     def start(self, weights: np.ndarray, code: WeightCode) -> np.ndarray:
         """What the sum over all digits' contributions lacks for each row of ``weights`` (…, K): Σ w·x − scale·Σ."""
         return self.offset * weights.sum(-1) - self.scale * self.peak * code.inverted(weights).sum(-1)
+
+
+@dataclass(frozen=True, eq=False)
+class FoldedWeights:
+    """The weights (N, K) of a folded unit, in the order of its steps: step n·SF + s needs rows n·PE … n·PE + PE − 1 and
+    columns s·SIMD … s·SIMD + SIMD − 1."""
+
+    weights: np.ndarray
+    code: WeightCode
+    pe: int
+    simd: int
+
+    @property
+    def steps(self) -> int:
+        """How many steps there are, and stored words."""
+        return self.weights.size // (self.pe * self.simd)
+
+    @property
+    def width(self) -> int:
+        """Bits of a stored word."""
+        return self.pe * self.simd * self.code.bits
+
+    def by_lane(self) -> np.ndarray:
+        """The weights as (neuron fold, PE, synapse fold, SIMD)."""
+        return self.weights.reshape(-1, self.pe, self.weights.shape[1] // self.simd, self.simd)
+
+    def words(self) -> list[int]:
+        """One word per step: lane 0 lowest, in a lane element 0 lowest."""
+        stored = self.code.encode(self.by_lane()).swapaxes(1, 2)
+        return pack_rows(stored.reshape(self.steps, -1), self.code.bits)

@@ -4,6 +4,7 @@
 | testpoint | stage | test |
 | --- | --- | --- |
 | equals its model over random shapes, formats, foldings, biases, stalls | full | test_equals_model |
+| groups: each output sees its own part, in one interval of groups·SF·NF, bubble-free | full | test_groups |
 | bits depend neither on folding nor on stalls nor on where the memories are | full | test_folding_changes_no_bit |
 | extreme inputs reach exactly the accumulator's bounds, which one bit less refuses | full | test_extremes |
 | first output `depth` cycles after the last input beat, at any pace | full | test_depth_at_any_pace |
@@ -14,7 +15,8 @@
 | starts are left out, shared or stored as needed | smoke | test_start_rom |
 | no multipliers; buffer in block memory without bypass logic | full | test_synthesis |
 | every weight bit reaches the output | full | test_every_stored_bit_matters |
-| features count what there is | smoke | test_features |
+| features count what there is, and make no words | smoke | test_features |
+| the widths of the adder trees are those of a tree built number by number | smoke | test_tree_widths |
 | bad parameters are refused with the way out | smoke | test_errors |
 """
 
@@ -25,8 +27,9 @@ import pytest
 from amaranth.hdl import signed, unsigned
 
 from bitloom.hw import MatVec
+from bitloom.hw.dot import bit_lengths
 from bitloom.hw.parameters import bounds, pack, shape_of_range
-from bitloom.hw.weights import WeightCode
+from bitloom.hw.weights import FoldedWeights, WeightCode
 
 WEIGHTS = {"binary": None, "ternary": (-1, 1), "i3": (-3, 3), "full i3": (-4, 3), "bits": (0, 1), "i5": (-13, 15)}
 ACTIVATIONS = {"bipolar": unsigned(1), "u1": unsigned(1), "u3": unsigned(3), "i3": signed(3), "i1": signed(1)}
@@ -48,7 +51,7 @@ def sum_range(w, activation, bipolar, bias=None):
 
 
 def matvec(w, *, pe, simd, activation="u3", bias=None, **options):
-    """A unit with the narrowest accumulator."""
+    """A unit with the narrowest accumulator for inputs of any value."""
     bipolar, shape = activation == "bipolar", ACTIVATIONS[activation]
     return MatVec(
         w,
@@ -63,7 +66,7 @@ def matvec(w, *, pe, simd, activation="u3", bias=None, **options):
 
 
 def random_inputs(rng, unit, vectors):
-    k = unit.weights.shape[1]
+    k = unit.groups * unit.weights.shape[1]
     if unit.bipolar_activation:
         return rng.choice([-1, 1], (vectors, k))
     lo, hi = bounds(unit.activation)
@@ -99,6 +102,40 @@ def test_equals_model(drive, gaps, seed):
         assert np.array_equal(done.y, reference), (kind, activation, pe, simd, nf, sf)
         assert np.array_equal(unit.model(x), reference)
         assert np.diff(done.o_cycles).min(initial=sf) >= sf
+
+
+@pytest.mark.parametrize(
+    ("pe", "simd", "nf", "sf"), [(2, 3, 2, 2), (1, 2, 3, 1), (3, 2, 1, 3), (2, 5, 1, 1), (1, 1, 2, 4)]
+)
+@pytest.mark.parametrize("groups", [2, 3])
+def test_groups(drive, gaps, groups, pe, simd, nf, sf):
+    rng = np.random.default_rng(groups)
+    n, k = pe * nf, simd * sf
+    for kind, activation, gap in (("i3", "i3", "none"), ("binary", "bipolar", "random"), ("ternary", "u3", "heavy")):
+        w = random_weights(rng, kind, groups * n, k)
+        bias = rng.integers(-9, 10, groups * n)
+        unit = matvec(w, pe=pe, simd=simd, activation=activation, bias=bias, groups=groups)
+        assert (unit.interval, unit.neuron_fold, unit.synapse_fold) == (groups * nf * sf, nf, sf)
+        x = random_inputs(rng, unit, 4)
+        parts = [x[:, g * k : (g + 1) * k] @ w[g * n : (g + 1) * n].T for g in range(groups)]
+        done = run(drive, unit, x, i_gap=gaps(gap, 1), o_gap=gaps(gap, 2))
+        assert np.array_equal(done.y, np.concatenate(parts, axis=1) + bias)
+        assert np.array_equal(unit.model(x), done.y)
+        if gap == "none":
+            assert done.o_cycles[0] - done.i_cycles[0] == unit.latency
+            assert set(np.diff(done.o_cycles)) == {sf}
+            assert set(np.diff(done.i_cycles[:: groups * sf])[2:]) == {unit.interval}
+
+
+def test_range_of_each_group():
+    """Each group has the ranges of its own inputs: a group whose inputs stay small does not widen the accumulator."""
+    w = np.array([[1, 1], [3, 3]])
+    low, high = np.zeros(4, int), np.array([7, 7, 1, 1])
+    shapes = {"activation": unsigned(3), "accumulator": unsigned(4)}
+    unit = MatVec(w, pe=1, simd=2, activation_range=(low, high), groups=2, **shapes)
+    assert unit.model(np.array([[7, 7, 1, 1]])).tolist() == [[14, 6]]
+    with pytest.raises(ValueError, match="x must lie within 0 … 7, not 2 … 7"):
+        unit.model(np.array([[7, 7, 2, 2]]))
 
 
 @pytest.mark.parametrize("activation", ["bipolar", "i3"])
@@ -264,6 +301,45 @@ def test_features():
     assert all(value >= 0 for value in (count | constant).values())
 
 
+def test_features_make_no_words(monkeypatch):
+    monkeypatch.setattr(FoldedWeights, "words", lambda self: pytest.fail("words were made"))
+    for pe, simd in ((1, 1), (8, 32), (2, 4)):
+        assert matvec(random_weights(np.random.default_rng(0), "i3", 8, 32), pe=pe, simd=simd).features()
+
+
+@pytest.mark.parametrize("kind", WEIGHTS)
+@pytest.mark.parametrize(("pe", "simd"), [(3, 300), (2, 100), (6, 1)])
+def test_tree_widths(kind, pe, simd):
+    w = random_weights(np.random.default_rng(simd), kind, 6, 300)
+    unit = matvec(w, pe=pe, simd=simd, activation="i3")
+    code = WeightCode.of(w)
+    for lane in range(pe):
+        steps = w[lane::pe].reshape(-1, simd)
+        planes = [[[int(d) * 7 for d in step] for step in plane] for plane in code.digits(steps)]
+        found, products, adders = unit._peaks.lane(lane), 0, 0
+        for tree, plane in zip(found.trees, planes):
+            used = np.array(plane).max(0) > 0
+            products += 3 * int(used.sum())
+            for level, node in enumerate(tree):
+                assert (node[0] * 7).tolist() == np.max(plane, axis=0).tolist(), level
+                assert bit_lengths(node[0] * 7).tolist() == [int(v).bit_length() for v in node[0] * 7]
+                plane = [[sum(step[j : j + 2]) for j in range(0, len(step), 2)] for step in plane]
+                used, below = np.array(plane).max(0) > 0, used
+                if level + 1 < len(tree):
+                    both = [bool(below[2 * j : 2 * j + 2].sum() == 2) for j in range(len(used))]
+                    adders += sum(int(v).bit_length() for v, b in zip(np.max(plane, axis=0), both) if b)
+        tops = np.array([[sum(step) << i for step in plane] for i, plane in enumerate(planes)])
+        assert found.root[-1][0, 0] * 7 == tops.sum(0).max()
+        assert found.features(3)["product_bits"] == products
+        if code.planes == 1:
+            assert found.features(3)["adder_bits"] == adders
+
+
+def test_bit_lengths():
+    values = [0, 1, 2, 3, 255, 256, (1 << 53) - 1, (1 << 53) + 1, (1 << 60) - 1, 1 << 60, (1 << 62) + 7]
+    assert bit_lengths(np.array(values)).tolist() == [v.bit_length() for v in values]
+
+
 GOOD = {"pe": 2, "simd": 3, "activation": unsigned(3), "accumulator": signed(9)}
 
 
@@ -291,6 +367,13 @@ GOOD = {"pe": 2, "simd": 3, "activation": unsigned(3), "accumulator": signed(9)}
             "activation must be unsigned(1) where it is bipolar, not unsigned(3)",
         ),
         (np.ones((4, 27), int), {"bias": np.ones(3, int)}, ValueError, "one value for each of the 4 outputs, not (3,)"),
+        (np.ones((4, 27), int), {"groups": 3}, ValueError, "groups must divide the 4 output elements, not 3 (use 1, 2"),
+        (
+            np.ones((4, 27), int),
+            {"groups": 2, "pe": 4},
+            ValueError,
+            "PE must divide the 2 output elements of each of the 2 groups, not 4 (use 1 or 2)",
+        ),
         (np.ones((4, 27), int), {"memory": "sram"}, ValueError, "memory must be one of auto, block, distributed"),
         (np.ones((4, 27), int), {"buffer": "sram"}, ValueError, "buffer must be one of auto, block, registers"),
     ],

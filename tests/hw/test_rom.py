@@ -7,6 +7,7 @@
 | each kind becomes what it says on each family | full | test_storage |
 | a single word is a constant that costs nothing | smoke | test_single_word_folds |
 | the emitted Verilog holds the words under the documented name | smoke | test_read_back_name |
+| words may come late: made once, when first asked for, and checked then | smoke | test_late_words |
 | bad parameters are refused | smoke | test_errors |
 """
 
@@ -98,12 +99,31 @@ def test_auto():
     assert Rom([1] * 100, 1).memory == "distributed"
 
 
+def test_late_words(verilog):
+    made = []
+
+    def words():
+        made.append(1)
+        return WORDS
+
+    rom = Rom(words, 20, depth=96)
+    assert (rom.depth, rom.memory, rom.features()["block_bits"]) == (96, "block", 96 * 20) and not made
+    assert f"rom[95] = 20'h{WORDS[95]:05x}" in verilog(Holder(rom))
+    assert rom.words == tuple(WORDS) and len(made) == 1
+    with pytest.raises(ValueError, match="words must be as many as depth says, 95, not 96"):
+        assert Rom(words, 20, depth=95).words
+    with pytest.raises(ValueError, match=re.escape("words must be 0 to 2**19 - 1, not ")):
+        assert Rom(words, 19, depth=96).words
+
+
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
         (lambda: Rom([], 4), ValueError, "words must hold at least one word, not none"),
         (lambda: Rom([16], 4), ValueError, "words must be 0 to 2**4 - 1, not 16"),
         (lambda: Rom([1.5], 4), TypeError, "words must be integers, not 1.5"),
+        (lambda: Rom(lambda: [1], 4), TypeError, "depth must be an integer, not None"),
+        (lambda: Rom([1], 4, depth=2), ValueError, "depth must be left out or be the 1 words given, not 2"),
         (lambda: Rom([1], 4, "flash"), ValueError, "memory must be one of auto, block, distributed, not 'flash'"),
     ],
 )
