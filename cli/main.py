@@ -6,6 +6,7 @@ import click
 
 from bitloom import __version__
 
+from .commands.batch import batch
 from .commands.build import build, compile_
 from .commands.lists import boards, models
 from .commands.report import report
@@ -32,5 +33,5 @@ def main() -> None:
     """
 
 
-for command in (train, import_, compile_, build, verify, program, run, sweep, report, boards, models):
+for command in (train, import_, compile_, build, verify, batch, program, run, sweep, report, boards, models):
     main.add_command(command)

@@ -9,13 +9,11 @@ call.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -28,6 +26,8 @@ from typing import Any
 
 from bitloom import WorkError
 
+from .children import last_words, started, wait
+from .store import kept
 from .toolchain import toolchain
 
 RESULTS, PROGRESS, READY = "results.json", "progress.txt", "ready.txt"
@@ -91,12 +91,13 @@ def build(
     what = repr([top, control, options, optimize, tools.version, tools.compiler, version("cocotb")])
     content = hashlib.sha256(what.encode() + b"".join(hashlib.sha256(text).digest() for text in texts)).hexdigest()
     target = Path(folder).resolve() / f"{level}-{content[:12]}"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(target.with_suffix(".lock")):
-        if not (target / top).exists():
-            env = tools.environment()
-            env["MAKEFLAGS"] += f" OPT_FAST={optimize} OPT_GLOBAL=-O1"
-            _compile(sources, top, target, control, options, env, level, note)
+
+    def make(scratch: Path) -> tuple[Path | None, Path]:
+        env = tools.environment()
+        env["MAKEFLAGS"] += f" OPT_FAST={optimize} OPT_GLOBAL=-O1"
+        return _compile(sources, top, scratch, control, options, env, note)
+
+    kept(target, top, f"the {level} simulator of {top}", make)
     return Simulator(target, top)
 
 
@@ -116,7 +117,7 @@ def run(
     :raises WorkError: the simulator crashed, the bench raised (its message), or the time ran out; the log stays.
     """
     with launched(simulator, bench, parameters, seed=seed) as running:
-        status = _wait(running.process, timeout, lambda: _report(running.folder / PROGRESS, note))
+        status = wait(running.process, timeout, lambda: _report(running.folder / PROGRESS, note))
     results = running.results(status)
     os.replace(running.log, simulator.folder / f"{bench}.log")
     shutil.rmtree(running.folder)
@@ -142,7 +143,7 @@ class Running:
             results = json.loads((self.folder / RESULTS).read_text())
         except FileNotFoundError:
             how = "hung" if status is None else f"ended with status {status} and without a result"
-            raise WorkError(f"the simulation ({self.bench}) {how}: {_last_words(self.log)} (log: {self.log})") from None
+            raise WorkError(f"the simulation ({self.bench}) {how}: {last_words(self.log)} (log: {self.log})") from None
         if "error" in results:
             raise WorkError(f"{results['error']} (log: {self.log})")
         return dict(results)
@@ -171,98 +172,36 @@ def launched(simulator: Simulator, bench: str, parameters: Mapping[str, Any], *,
         "results_xml": str(folder / "results.xml"),
         "plusargs": [f"+verilator+seed+{seed % 0x7FFFFFFF + 1}", "+verilator+rand+reset+2"],
     }  # fmt: skip
-    with _started(job, folder, env, folder / "bench.log") as process:
+    with _job(job, folder, env, folder / "bench.log") as process:
         yield Running(bench, folder, process)
 
 
-def _compile(sources: Sequence[str | Path], top: str, target: Path, control: str, options: list[str],
-             env: dict[str, str], level: str, note: Note | None) -> None:
-    """Verilate and compile in a temporary folder (make stumbles over spaces in paths), keep executable and log."""
-    with tempfile.TemporaryDirectory(prefix="bitloom-") as scratch:
-        folder = Path(scratch)
-        (folder / "public.vlt").write_text(control)
-        log = folder / "build.log"
-        job = {
-            "call": "build", "hdl_toplevel": top, "build_dir": str(folder / "build"), "always": True,
-            "sources": [str(folder / "public.vlt"), *(str(Path(s).resolve()) for s in sources)],
-            "build_args": options, "timescale": ["1ns", "1ps"], "log_file": str(log),
-        }  # fmt: skip
-        start = time.monotonic()
-        with _started(job, folder, env, folder / "job.log") as process:
-            status = _wait(process, 7200.0, lambda: note and note(
-                f"compiling the simulator ({time.monotonic() - start:.0f} s)"))
-        executable = folder / "build" / top
-        partial = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-        try:
-            if log.exists():
-                shutil.copy(log, partial / "build.log")
-            if status != 0 or not executable.exists():
-                kept = target.with_name(f"{target.name}.log")
-                words = _last_words(log if log.exists() else folder / "job.log")
-                shutil.copy(log if log.exists() else folder / "job.log", kept)
-                raise WorkError(f"the {level} simulator of {top} does not compile: {words}; its log is {kept}")
-            shutil.copy2(executable, partial / top)
-            partial.chmod(0o755)
-            shutil.rmtree(target, ignore_errors=True)
-            os.replace(partial, target)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+def _compile(sources: Sequence[str | Path], top: str, folder: Path, control: str, options: list[str],
+             env: dict[str, str], note: Note | None) -> tuple[Path | None, Path]:
+    """Verilate and compile in ``folder``: the executable, None if there is none, and the log."""
+    (folder / "public.vlt").write_text(control)
+    log = folder / "build.log"
+    job = {
+        "call": "build", "hdl_toplevel": top, "build_dir": str(folder / "build"), "always": True,
+        "sources": [str(folder / "public.vlt"), *(str(Path(s).resolve()) for s in sources)],
+        "build_args": options, "timescale": ["1ns", "1ps"], "log_file": str(log),
+    }  # fmt: skip
+    start = time.monotonic()
+    with _job(job, folder, env, folder / "job.log") as process:
+        status = wait(process, 7200.0, lambda: note and note(
+            f"compiling the simulator ({time.monotonic() - start:.0f} s)"))
+    return folder / "build" / top if status == 0 else None, log if log.exists() else folder / "job.log"
 
 
-@contextlib.contextmanager
-def _started(job: dict[str, Any], folder: Path, env: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """``job`` running in :mod:`bitloom.sim.process`, in a process group that is gone when the context ends."""
+def _job(job: dict[str, Any], folder: Path, env: dict[str, str],
+         log: Path) -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
+    """``job`` running in :mod:`bitloom.sim.process`; gone when the context ends."""
     file = folder / "job.json"
     file.write_text(json.dumps(job))
-    command = [sys.executable, "-m", "bitloom.sim.process", str(file)]
-    with open(log, "wb") as output:
-        process = subprocess.Popen(command, cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=output,
-                                   stderr=subprocess.STDOUT, start_new_session=True)
-        try:
-            yield process
-        finally:
-            _end(process)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End ``process`` and all that it started: gently, and then not."""
-    for kind in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, kind)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=2.0)
-    process.wait()
-
-
-def _wait(process: subprocess.Popen[bytes], timeout: float, tick: Callable[[], object]) -> int | None:
-    """The exit status of ``process``, or None if ``timeout`` seconds pass before; ``tick`` is called now and then."""
-    end = time.monotonic() + timeout
-    while time.monotonic() < end:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            return process.wait(timeout=0.2)
-        tick()
-    return None
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Only one process at a time builds what ``path`` stands for; the others wait and find it built."""
-    with open(path, "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    return started([sys.executable, "-m", "bitloom.sim.process", str(file)], folder, env, log)
 
 
 def _report(file: Path, note: Note | None) -> None:
     if note is not None:
         with contextlib.suppress(OSError, ValueError):
             note(file.read_text())
-
-
-def _last_words(log: Path) -> str:
-    """The line of ``log`` that says best what went wrong."""
-    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
-    for pattern in (r"%Error", r"%Fatal|\$fatal", r"\berror:", r"\bError\b", r"\S"):
-        found = [line.strip() for line in lines if re.search(pattern, line)]
-        if found:
-            return found[0 if pattern != r"\S" else -1][:300]
-    return "it left no message"

@@ -13,7 +13,7 @@ from bitloom import RequestError, WorkError
 from ..console import Screen
 from ..designs import built_design, design_arguments, out_folder
 from ..errors import Command
-from ..samples import held_out
+from ..samples import held_out, read_samples
 
 if TYPE_CHECKING:
     from bitloom.boards.build import Compiled
@@ -89,7 +89,7 @@ def _samples(compiled: Compiled, source: Path | None, count: int) -> tuple[np.nd
     from bitloom.boards.report.samples import kept
 
     if source is not None:
-        return _read(source, compiled), None
+        return read_samples(source, compiled.graph), None
     near = kept(compiled.out)
     if near is not None and len(near[0]) >= count:
         return near[0][:count], near[1][:count]
@@ -97,26 +97,6 @@ def _samples(compiled: Compiled, source: Path | None, count: int) -> tuple[np.nd
     if found is None:
         raise RequestError("no held-out samples of this network are at hand; give your own with --input FILE")
     return found.inputs[:count], found.labels[:count]
-
-
-def _read(source: Path, compiled: Compiled) -> np.ndarray:
-    """Samples from a file, checked against what the network takes."""
-    elements, fmt = compiled.interface.elements, compiled.graph.input.output.format
-    try:
-        if source.suffix == ".npy":
-            values = np.load(source, allow_pickle=False)
-        else:
-            rows = [line.split(",") for line in source.read_text(encoding="utf-8").splitlines() if line.strip()]
-            values = np.array([[int(word) for word in row] for row in rows], ndmin=2)
-    except FileNotFoundError:
-        raise RequestError(f"{source}: there is no such file") from None
-    except (OSError, ValueError) as error:
-        raise RequestError(f"{source}: must be a .npy array, or lines of integers and commas ({error})") from None
-    if values.size == 0 or values.size % elements or (values.ndim > 1 and values[0].size != elements):
-        raise RequestError(f"{source}: samples must have {elements} elements each, and the shape is {values.shape}")
-    if values.dtype.kind not in "iuf" or not np.array_equal(values, np.round(values)) or not fmt.holds(values):
-        raise RequestError(f"{source}: elements must be integers of {fmt.lo} to {fmt.hi}")
-    return np.asarray(values.reshape(-1, elements), dtype=np.int64)
 
 
 def _print(screen: Screen, compiled: Compiled, answers: np.ndarray, labels: np.ndarray | None) -> None:

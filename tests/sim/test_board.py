@@ -13,7 +13,7 @@ import pytest
 
 from bitloom import RequestError, WorkError, quant
 from bitloom.boards.client import Client
-from bitloom.sim import SimulatedBoard, verilator
+from bitloom.sim import SimulatedBoard, children, verilator
 from bitloom.sim.rungs.pins import parameters_for, simulate_top
 from bitloom.sim.vectors import samples_for
 
@@ -79,7 +79,7 @@ with SimulatedBoard(sys.argv[1]) as board:
 def test_an_interrupt_ends_the_simulation_with_all_its_processes(build, monkeypatch):
     compiled = build()
     groups: list[int] = []
-    started, end = [], verilator._end
+    started, end = [], children.end
 
     def interrupt(*args) -> None:
         raise KeyboardInterrupt
@@ -91,7 +91,7 @@ def test_an_interrupt_ends_the_simulation_with_all_its_processes(build, monkeypa
 
     simulator = simulate_top(compiled, lambda text: None)
     monkeypatch.setattr(verilator, "_report", interrupt)
-    monkeypatch.setattr(verilator, "_end", ended)
+    monkeypatch.setattr(children, "end", ended)
     with pytest.raises(KeyboardInterrupt):
         verilator.run(simulator, "bridge", parameters_for(compiled))
     assert started and gone(groups[0])
