@@ -1,5 +1,6 @@
 """Amaranth templates: one per file, streams in and out, with a NumPy model, closed-form timing and features."""
 
+from .add import Add
 from .argmax import ArgMax
 from .fifo import StreamFIFO
 from .fork import Fork
@@ -11,6 +12,7 @@ from .threshold import Threshold
 from .width_converter import WidthConverter
 
 __all__ = [
+    "Add",
     "ArgMax",
     "Fork",
     "MatVec",
