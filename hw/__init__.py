@@ -2,6 +2,7 @@
 
 from .add import Add
 from .argmax import ArgMax
+from .concat import Concat
 from .fifo import StreamFIFO
 from .fork import Fork
 from .matvec import MatVec
@@ -10,10 +11,12 @@ from .rom import Rom
 from .stream import vector
 from .threshold import Threshold
 from .width_converter import WidthConverter
+from .window import Window
 
 __all__ = [
     "Add",
     "ArgMax",
+    "Concat",
     "Fork",
     "MatVec",
     "RegisterSlice",
@@ -21,5 +24,6 @@ __all__ = [
     "StreamFIFO",
     "Threshold",
     "WidthConverter",
+    "Window",
     "vector",
 ]
