@@ -13,9 +13,16 @@ from bitloom.quant import Graph, verify
 from .absorb_bias import absorb_bias
 from .clamp_thresholds import clamp_thresholds
 from .dead_code import remove_dead_nodes
+from .lower import lower
 from .ranges import narrow_formats, value_ranges
 
-PIPELINE: tuple[Callable[[Graph], Graph], ...] = (remove_dead_nodes, absorb_bias, narrow_formats, clamp_thresholds)
+PIPELINE: tuple[Callable[[Graph], Graph], ...] = (
+    remove_dead_nodes,
+    absorb_bias,
+    clamp_thresholds,
+    narrow_formats,
+    lower,
+)
 
 
 def simplify(graph: Graph) -> Graph:
@@ -30,6 +37,7 @@ __all__ = [
     "PIPELINE",
     "absorb_bias",
     "clamp_thresholds",
+    "lower",
     "narrow_formats",
     "remove_dead_nodes",
     "simplify",

@@ -1,4 +1,4 @@
-"""Thresholds that no value can tell apart move to the edge of the range."""
+"""Constants that no value can tell apart move to the edge of the range, or go."""
 
 from __future__ import annotations
 
@@ -6,25 +6,41 @@ from dataclasses import replace
 
 import numpy as np
 
-from bitloom.quant import Graph, Node, Threshold
+from bitloom.quant import Graph, Node, Range, Requantize, Table, Threshold
 
-from .ranges import value_ranges
+from .ranges import channel_ranges, value_ranges
 
 
 def clamp_thresholds(graph: Graph) -> Graph:
-    """Clip each threshold to lo … hi + 1 of what it compares with: lo is always reached, hi + 1 never.
+    """Clip each threshold to lo … hi + 1 of its channel's operand: lo is always reached, hi + 1 never.
 
-    After: every threshold fits one bit more than its operand, and the outputs are unchanged.
+    Levels that every channel always reaches, or that none does, go, but for one. Likewise a requantization clips to
+    what occurs, and a table repeats its last entries that do. After: every threshold fits one bit more than its
+    operand, levels are steps of 1 or one bipolar step of 2, and the outputs are unchanged.
     """
     ranges = value_ranges(graph)
     nodes: list[Node] = []
     for node in graph:
         if isinstance(node, Threshold):
-            lo, hi = ranges[node.inputs[0]]
-            if len(node.thresholds) == 1:
-                lo, hi = lo.min(), hi.max()
-            else:
-                lo, hi = lo[:, None], hi[:, None]
-            node = replace(node, thresholds=np.clip(node.thresholds, lo, hi + 1))
+            node = _clamped(node, channel_ranges(ranges[node.inputs[0]], len(node.thresholds)))
+        elif isinstance(node, Requantize):
+            lo, hi = ranges[node.name]
+            node = replace(node, y_min=int(lo.min()), y_max=int(hi.max()))
+        elif isinstance(node, Table):
+            lo, hi = channel_ranges(ranges[node.inputs[0]], len(node.table))
+            entries = node.x_min + np.arange(node.table.shape[1])
+            at = np.clip(entries, lo[:, None], hi[:, None]) - node.x_min
+            node = replace(node, table=np.take_along_axis(node.table, at, axis=1))
         nodes.append(node)
     return graph.with_nodes(nodes)
+
+
+def _clamped(node: Threshold, bounds: Range) -> Threshold:
+    lo, hi = (bound[:, None] for bound in bounds)
+    rows = np.clip(node.thresholds, lo, hi + 1)
+    if node.y_step > 1 and not node.output.format.bipolar:
+        rows, node = np.repeat(rows, node.y_step, axis=1), replace(node, y_step=1)
+    levels = rows.shape[1]
+    first = min(int(np.all(rows <= lo, axis=0).sum()), max(0, levels - 1))
+    last = max(levels - int(np.all(rows > hi, axis=0).sum()), min(first + 1, levels))
+    return replace(node, thresholds=rows[:, first:last], y_min=node.y_min + first * node.y_step)

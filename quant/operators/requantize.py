@@ -38,8 +38,9 @@ class Requantize(Node):
         peak = max(abs(x.format.lo), abs(x.format.hi)) * int(self.multiplier.max()) + int(np.abs(self.offset).max())
         if peak >= 1 << 62:
             self.fail("products must stay below 2^62; take smaller multipliers")
-        if self.y_min > self.y_max or not self.output.format.holds(np.array([self.y_min, self.y_max])):
-            self.fail(f"outputs {self.y_min} to {self.y_max} do not fit {self.output.format}")
+        y = self.output.format
+        if self.y_min > self.y_max or not y.holds(np.array([self.y_min, self.y_max])) or y.bipolar:
+            self.fail(f"outputs {self.y_min} to {self.y_max} do not fit {y}")
         if x.shape != self.output.shape:
             self.fail(f"a requantization keeps the shape, {x.shape} is not {self.output.shape}")
 

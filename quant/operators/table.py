@@ -23,6 +23,11 @@ class Table(Node):
     def __post_init__(self) -> None:
         object.__setattr__(self, "table", integers(self.table))
 
+    @property
+    def bipolar(self) -> bool:
+        """Whether the operand is bipolar: of three entries, the one for 0 is never read."""
+        return self.x_min == -1 and self.table.shape[1] == 3
+
     def check(self, *operands: Tensor) -> None:
         """An entry for each value of the operand's format; the entries fit the output."""
         (x,) = operands
@@ -43,13 +48,13 @@ class Table(Node):
 
     def ranges(self, *operands: Range) -> Range:
         """The least and greatest entry within the operand's range."""
-        lo, hi = operands[0]
-        low, high = np.empty_like(lo), np.empty_like(hi)
-        for at in np.ndindex(lo.shape):
-            row = self.table[at[-1] if len(self.table) > 1 else 0]
-            part = row[lo[at] - self.x_min : hi[at] - self.x_min + 1]
-            low[at], high[at] = part.min(), part.max()
-        return low, high
+        lo, hi = (np.clip(bound - self.x_min, 0, self.table.shape[1] - 1) for bound in operands[0])
+        rows = self.table[:, [0, 0, 2]] if self.bipolar else self.table
+        channels = np.broadcast_to(np.arange(lo.shape[-1]) if len(rows) > 1 else 0, lo.shape)
+        spans, at = np.unique(np.stack([channels, lo, hi], axis=-1).reshape(-1, 3), axis=0, return_inverse=True)
+        parts = [rows[c, first : last + 1] for c, first, last in spans]
+        low, high = np.array([part.min() for part in parts]), np.array([part.max() for part in parts])
+        return low[at].reshape(lo.shape), high[at].reshape(lo.shape)
 
     def details(self) -> str:
         """The entries."""

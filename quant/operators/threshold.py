@@ -33,8 +33,8 @@ class Threshold(Node):
         if np.any(np.diff(rows, axis=1) < 0):
             self.fail("each row of thresholds must be in ascending order")
         top = self.y_min + self.y_step * rows.shape[1]
-        if self.y_step < 1 or not y.format.holds(np.array([self.y_min, top])):
-            self.fail(f"outputs {self.y_min} to {top} do not fit {y.format}")
+        if self.y_step < 1 or not y.format.holds(np.arange(self.y_min, top + 1, self.y_step)):
+            self.fail(f"outputs {self.y_min} to {top} in steps of {self.y_step} do not fit {y.format}")
         if x.shape != y.shape:
             self.fail(f"a threshold keeps the shape, {x.shape} is not {y.shape}")
 
