@@ -42,6 +42,11 @@ def tree_sums(leaves: np.ndarray) -> list[np.ndarray]:
     return result
 
 
+def _over_steps(nodes: np.ndarray) -> np.ndarray:
+    """The greatest of (neuron fold, lanes, synapse fold, nodes) in each lane and node; long rows first, for speed."""
+    return nodes.max(axis=0).max(axis=1)
+
+
 @dataclass(frozen=True, eq=False)
 class Peaks:
     """The greatest value of each node of the adder trees, before there is hardware.
@@ -61,13 +66,18 @@ class Peaks:
             nodes = tree_sums(np.ones((1, folded.simd), np.uint8))
             tree = [np.repeat(node, folded.pe, axis=0).astype(np.int64) for node in nodes]
             return cls([tree], [tree[-1]])
-        trees, tops = [], []
+        narrow = np.min_scalar_type(folded.simd << folded.code.planes)
+        trees, sums = [], []
         for plane, digits in enumerate(folded.code.digits(weights)):
             nodes = tree_sums(digits)
-            trees.append([node.max(axis=(0, 2)).astype(np.int64) for node in nodes])
-            tops.append(nodes[-1][..., 0].astype(np.int64) << plane)
-        root = [node.max(axis=(0, 2)) for node in tree_sums(np.stack(tops, axis=-1))]
-        return cls(trees, root)
+            trees.append([_over_steps(node).astype(np.int64) for node in nodes])
+            sums.append(nodes[-1].astype(narrow) << plane)
+        root = []
+        while True:
+            root.append(np.concatenate([_over_steps(node) for node in sums], axis=1).astype(np.int64))
+            if len(sums) == 1:
+                return cls(trees, root)
+            sums = [sum(sums[j + 1 : j + 2], start=sums[j]) for j in range(0, len(sums), 2)]
 
     def lane(self, lane: int) -> "Peaks":
         """Those of one lane."""

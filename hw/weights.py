@@ -45,25 +45,25 @@ class WeightCode:
     def encode(self, weights: np.ndarray) -> np.ndarray:
         """The stored bits of each weight, as unsigned integers."""
         if self.kind == "binary":
-            return (weights < 0).astype(np.int64)
+            return (weights < 0).astype(np.uint8)
         if self.kind == "complement":
             return weights & ((1 << self.bits) - 1)
-        return np.abs(weights) | ((weights < 0).astype(np.int64) << (self.bits - 1))
+        return np.where(weights < 0, (1 << (self.bits - 1)) - weights, weights)
 
-    def digits(self, weights: np.ndarray) -> np.ndarray:
-        """The bits b_i of each weight on a new leading axis of ``planes``: which products can be other than 0."""
+    def digits(self, weights: np.ndarray) -> list[np.ndarray]:
+        """The bits b_i of each weight as bytes, plane by plane: which products can be other than 0."""
         if self.kind == "binary":
-            return np.ones((1, *weights.shape), dtype=np.uint8)
+            return [np.ones(weights.shape, np.uint8)]
         stored = self.encode(weights)
         if self.bits <= 8:
             stored = stored.astype(np.uint8)
-        return np.stack([((stored >> plane) & 1).astype(np.uint8) for plane in range(self.planes)])
+        return [((stored >> plane) & 1).astype(np.uint8, copy=False) for plane in range(self.planes)]
 
     def inverted(self, weights: np.ndarray) -> np.ndarray:
         """Σ 2^i over the negative digits of each weight: it contributes (2^m − 1) times that too much."""
         if self.kind == "complement":
             return (weights < 0).astype(np.int64) << (self.bits - 1)
-        return np.where(weights < 0, -weights, 0)
+        return -np.minimum(weights, 0)
 
 
 @dataclass(frozen=True)

@@ -240,7 +240,7 @@ def test_weight_storage():
         stored = code.encode(values)
         assert stored.max() < 1 << bits
         sign = np.where(values < 0, -1, 1)
-        digits = code.digits(values) << np.arange(code.planes)[:, None, None]
+        digits = np.stack(code.digits(values)).astype(int) << np.arange(code.planes)[:, None, None]
         if kind == "complement":
             digits[-1] *= -1
             sign = 1
