@@ -11,7 +11,6 @@ from .rom import Rom
 from .stream import vector
 from .threshold import Threshold
 from .width_converter import WidthConverter
-from .window import Window
 
 __all__ = [
     "Add",
@@ -24,6 +23,5 @@ __all__ = [
     "StreamFIFO",
     "Threshold",
     "WidthConverter",
-    "Window",
     "vector",
 ]
