@@ -11,6 +11,7 @@ from .rom import Rom
 from .stream import vector
 from .threshold import Threshold
 from .width_converter import WidthConverter
+from .window import Window
 
 __all__ = [
     "Add",
@@ -23,5 +24,6 @@ __all__ = [
     "StreamFIFO",
     "Threshold",
     "WidthConverter",
+    "Window",
     "vector",
 ]
