@@ -146,6 +146,12 @@ def _bipolar(graph: Graph, node: Node) -> bool:
     return graph[node.inputs[0]].output.format.bipolar
 
 
+def _ends(graph: Graph, name: str) -> tuple[int, int]:
+    """The least and the greatest value of any element of ``name``."""
+    lo, hi = value_ranges(graph)[name]
+    return int(lo.min()), int(hi.max())
+
+
 def _matvec(graph: Graph, node: Node, folding: Folding) -> Component:
     assert isinstance(node, MatMul)
     (x,) = operands(graph, node)
@@ -226,7 +232,9 @@ def _add(graph: Graph, node: Node, folding: Folding) -> Component:
     m = node.multipliers
     return hw.Add(a.shape[-1], lanes=folding.pe, inputs=(shape_of(a.format), shape_of(b.format)),
                   bipolar=(a.format.bipolar, b.format.bipolar), multipliers=(m[0], m[1]),
-                  output=shape_of(node.output.format))
+                  output=shape_of(node.output.format),
+                  ranges=(_ends(graph, node.inputs[0]), _ends(graph, node.inputs[1])),
+                  sums=_ends(graph, node.name))
 
 
 def _concat(graph: Graph, node: Node, folding: Folding) -> Component:

@@ -21,8 +21,7 @@ class Stage:
     """One unit of the pipeline: the node it computes, its template and folding, its closed forms and its cost.
 
     ``interval`` is in cycles per sample, ``latency`` from the unit's first input beat to its first output beat, both
-    when nothing else limits it. ``memories`` says in words where its constants live; ``predicted`` is estimated,
-    nothing more.
+    when nothing else limits it.
     """
 
     name: str
@@ -33,8 +32,22 @@ class Stage:
     lanes_out: int
     interval: int
     latency: int
-    memories: str
-    predicted: Resources
+    component: Component
+    family: Family
+
+    @property
+    def memories(self) -> str:
+        """Where its constants live, in words: ``weights 1,024×12 block``."""
+        words = []
+        for path, rom in self.component.roms().items():
+            where = "constants" if rom.depth == 1 else rom.memory
+            words.append(f"{path} {rom.depth:,}×{rom.width} {where}")
+        return ", ".join(words)
+
+    @cached_property
+    def predicted(self) -> Resources:
+        """What it will need: estimated, nothing more."""
+        return cost.predict(self.family, self.component)
 
 
 
@@ -121,8 +134,7 @@ class Plan:
         template = folding.template or templates(self.graph, node)[0]
         inputs = sum(elements(self.graph, operand) for operand in node.inputs)
         return Stage(name, template, folding, inputs, elements(self.graph, name), lanes_out(node, folding),
-                     component.interval * vectors(self.graph, node), component.latency, _memories(component),
-                     cost.predict(self.family, component))
+                     component.interval * vectors(self.graph, node), component.latency, component, self.family)
 
     def _pipeline(self) -> schedule.Pipeline:
         """The control of the accelerator, cell by cell, joined as the accelerator joins its parts."""
@@ -167,12 +179,3 @@ class Plan:
         shape = self.graph.input.output.shape
         return schedule.Pipeline(channels, cells, source, sink, prod(shape) // topology.input_lanes,
                                  elements(self.graph, self.graph.output) // topology.output_lanes, queues)
-
-
-def _memories(component: Component) -> str:
-    """Where a unit's constants live, in words: ``weights 1,024×12 block``."""
-    words = []
-    for path, rom in component.roms().items():
-        where = "constants" if rom.depth == 1 else rom.memory
-        words.append(f"{path} {rom.depth:,}×{rom.width} {where}")
-    return ", ".join(words)

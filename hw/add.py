@@ -41,6 +41,8 @@ class Add(wiring.Component):
     ranges : ((int, int), (int, int)) or None
         The least and the greatest value of each input, where less than its whole shape can occur; it narrows the
         output that is needed.
+    sums : (int, int) or None
+        The least and the greatest sum, where the inputs' extremes do not meet.
 
     Members
     -------
@@ -59,6 +61,7 @@ class Add(wiring.Component):
         bipolar: tuple[bool, bool] = (False, False),
         multipliers: tuple[int, int] = (1, 1),
         ranges: tuple[Bounds, Bounds] | None = None,
+        sums: Bounds | None = None,
     ):
         self._elements = positive("elements", elements)
         self._lanes = divisor("lanes", lanes, self._elements, "elements")
@@ -72,7 +75,7 @@ class Add(wiring.Component):
                 raise ValueError(f"inputs must be unsigned(1) where they are bipolar, not {shape!r}")
         self._multipliers = _multipliers(multipliers)
         self._ranges = self._check_ranges(ranges)
-        self._output = self._check_output(output)
+        self._output = self._check_output(output, sums)
         ports = {f"i{k}": In(vector(shape, self._lanes)) for k, shape in enumerate(self._inputs)}
         super().__init__({**ports, "o": Out(vector(output, self._lanes))})
 
@@ -126,14 +129,18 @@ class Add(wiring.Component):
                 raise ValueError(f"ranges must lie within {lo} … {hi}, not {low} … {high}")
         return whole if ranges is None else tuple((int(low), int(high)) for low, high in ranges)
 
-    def _check_output(self, output: Shape) -> Shape:
+    def _check_output(self, output: Shape, sums: Bounds | None) -> Shape:
         lo, hi = bounds(integer_shape("output", output))
         ends = [sorted(m * v for v in pair) for m, pair in zip(self._multipliers, self._ranges)]
         low, high = (a + b for a, b in zip(*ends))
+        if sums is not None:
+            if not low <= sums[0] <= sums[1] <= high:
+                raise ValueError(f"sums must lie within {low} … {high}, not {sums[0]} … {sums[1]}")
+            low, high = sums
         if low < lo or high > hi:
             raise ValueError(
                 f"output must hold the sums {low} … {high}, not {output!r} "
-                f"(use {shape_of_range(low, high)!r}, or say in ranges what can occur)"
+                f"(use {shape_of_range(low, high)!r}, or say in ranges or sums what can occur)"
             )
         return output
 
