@@ -1,0 +1,271 @@
+"""Single elements of a QONNX file in rational arithmetic, and how far from them the executor's float32 may be.
+
+A network's constants are floats, hence rational numbers; between two quantizers lie additions, multiplications,
+divisions, square roots and few other functions. So what stands before a quantizer is known exactly (functions to 60
+digits), and with the usual bounds of rounding-error analysis (N. J. Higham, *Accuracy and Stability of Numerical
+Algorithms*, 2002, chapters 2 and 3) also how far from it any float32 evaluation may end. Elements are evaluated one by
+one, from the quantizers before them on: this is for judging the few on which two evaluations differ.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from .executor import Context, entry
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto
+
+Index = tuple[int, ...]
+
+UNIT = 2.0**-24
+"""The unit roundoff of float32: one rounded operation is off by at most this much of its result."""
+
+SLACK = 1.001
+"""Covers the second-order terms and the float64 arithmetic of the bounds themselves."""
+
+MEMO = 200_000
+"""Elements that are remembered before all are forgotten."""
+
+QUANTIZERS = ("Quant", "IntQuant", "BipolarQuant", "MultiThreshold", "Trunc", "QuantizeLinear")
+
+
+class Unjudged(Exception):
+    """An element cannot be evaluated here; the message says why."""
+
+
+class Near(NamedTuple):
+    """An exact value, and a bound on how far float32 evaluation may be from it."""
+
+    value: Fraction
+    error: float
+
+
+class Levels(NamedTuple):
+    """What a tensor's element is exactly, and the least and the greatest value that float32 evaluation may give."""
+
+    exact: Fraction
+    least: Fraction
+    greatest: Fraction
+
+
+class Exact:
+    """Exact elements of the tensors of ``model``, given every tensor of a run of the executor.
+
+    :param model: the file; its quantizers may be of any dialect.
+    :param context: what :func:`~bitloom.quant.qonnx.executor.execute` gave for one batch.
+    :param given: what an element of the file's input is exactly, given its index and its float; itself, by default.
+    """
+
+    def __init__(
+        self, model: ModelProto, context: Context, given: Callable[[Index, float], Near] | None = None
+    ) -> None:
+        self.context = context
+        self.given = {} if given is None else {entry(model).name: given}
+        self.nodes = {output: node for node in model.graph.node for output in node.output}
+        """The node that computes each tensor."""
+        self.opsets = {entry.domain: entry.version for entry in model.opset_import}
+        self.moved: dict[str, np.ndarray] = {}
+        """Where the elements of a tensor come from that was moved, as the rules find out."""
+        self._memo: dict[tuple[str, Index], Near] = {}
+        self._attributes: dict[str, dict[str, Any]] = {}
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of the tensor ``name``, batch included."""
+        return self.context[name].shape
+
+    def attributes(self, node: NodeProto) -> dict[str, Any]:
+        """The attributes of ``node`` as Python values."""
+        from onnx.helper import get_attribute_value
+
+        key = node.output[0]
+        if key not in self._attributes:
+            self._attributes[key] = {a.name: get_attribute_value(a) for a in node.attribute}
+        return self._attributes[key]
+
+    def element(self, name: str, index: Index) -> Near:
+        """The element ``index`` of the tensor ``name``.
+
+        :raises Unjudged: an operator on the way is not one of :mod:`~bitloom.quant.qonnx.exact_operators`.
+        """
+        key = (name, index)
+        if key not in self._memo:
+            if len(self._memo) > MEMO:
+                self._memo.clear()
+            self._memo[key] = self._evaluate(name, index)
+        return self._memo[key]
+
+    def spread(self, name: str, index: Index, shape: Index) -> Near:
+        """The element of ``name``, broadcast to ``shape``, at ``index``."""
+        own = self.shape(name)
+        at = index[len(shape) - len(own) :]
+        return self.element(name, tuple(0 if n == 1 else i for n, i in zip(own, at)))
+
+    def levels(self, name: str, index: Index) -> Levels:
+        """What the executor may have in place of the exact element ``index`` of the tensor ``name``.
+
+        Behind a quantizer these are values on its grid: that of the exact value before it, and those of the ends of
+        the interval around it.
+        """
+        node = self.nodes.get(name)
+        if node is None or node.op_type not in QUANTIZERS:
+            near = self.element(name, index)
+            return Levels(near.value, near.value - Fraction(near.error), near.value + Fraction(near.error))
+        before = self.element(node.input[0], index)
+        quantize, error = quantizer(self, node, index, before)
+        return Levels(quantize(before.value), quantize(before.value - error), quantize(before.value + error))
+
+    def _evaluate(self, name: str, index: Index) -> Near:
+        from .exact_operators import RULES
+
+        found = self.context[name][index]
+        if not np.isfinite(found):
+            raise Unjudged(f"tensor {name!r} holds {found}")
+        node = self.nodes.get(name)
+        if name in self.given:
+            return self.given[name](index, float(found))
+        if node is None or node.op_type == "Constant":
+            return Near(Fraction(float(found)), 0.0)
+        if node.op_type in QUANTIZERS:
+            value = grid(self, node, index, float(found))
+            return Near(value, abs(float(Fraction(float(found)) - value)) * SLACK)
+        if node.op_type not in RULES or node.domain not in ("", "ai.onnx"):
+            raise Unjudged(f"no exact rule for {node.op_type}")
+        near = RULES[node.op_type](self, node, name, index)
+        if not np.isfinite(near.error):
+            raise Unjudged(f"no bound on the error of {node.op_type}")
+        return Near(near.value, near.error * SLACK)
+
+
+def parameter(exact: Exact, node: NodeProto, at: int, index: Index, default: float = 0.0) -> Fraction:
+    """A parameter of a quantizer as it applies to the element ``index``; the executor's own float32 is what counts."""
+    if at >= len(node.input) or not node.input[at]:
+        return Fraction(default)
+    values, shape = exact.context[node.input[at]], exact.shape(node.input[0])
+    if node.op_type == "QuantizeLinear" and values.ndim == 1:
+        axis = int(exact.attributes(node).get("axis", 1))
+        return Fraction(float(values[index[axis] if len(values) > 1 else 0]))
+    return Fraction(float(np.broadcast_to(values, shape)[index]))
+
+
+def grid(exact: Exact, node: NodeProto, index: Index, found: float) -> Fraction:
+    """The exact value on the grid of the quantizer ``node`` for which the executor has the float ``found``."""
+    if node.op_type == "QuantizeLinear":
+        return Fraction(round(found))
+    if node.op_type == "MultiThreshold":
+        scale, bias = _affine(exact, node)
+        return scale * round((Fraction(found) - bias) / scale) + bias
+    scale, zero = _output_grid(exact, node, index)
+    return (round(Fraction(found) / scale + zero) - zero) * scale
+
+
+def step(exact: Exact, node: NodeProto, index: Index) -> Fraction:
+    """The distance of neighbouring values of the quantizer ``node``."""
+    if node.op_type == "QuantizeLinear":
+        return Fraction(1)
+    return _affine(exact, node)[0] if node.op_type == "MultiThreshold" else _output_grid(exact, node, index)[0]
+
+
+def quantizer(
+    exact: Exact, node: NodeProto, index: Index, before: Near
+) -> tuple[Callable[[Fraction], Fraction], Fraction]:
+    """The quantizer ``node`` at the element ``index``: its function, and float32's error before it rounds."""
+    if node.op_type == "BipolarQuant":
+        scale = parameter(exact, node, 1, index)
+        return lambda value: scale if value >= 0 else -scale, Fraction(before.error)
+    if node.op_type == "MultiThreshold":
+        return _multi_threshold(exact, node, index), Fraction(before.error)
+    scale, zero = parameter(exact, node, 1, index), parameter(exact, node, 2, index)
+    scaled = abs(before.value) + Fraction(before.error)
+    error = Fraction(before.error) + Fraction(UNIT * SLACK) * (2 * scaled + abs(zero * scale))
+    if node.op_type == "QuantizeLinear":
+        info = np.iinfo(exact.context[node.output[0]].dtype)
+        return lambda value: Fraction(min(max(round(value / scale) + int(zero), info.min), info.max)), error
+    attributes = exact.attributes(node)
+    rounding = ROUNDING[_text(attributes.get("rounding_mode", "FLOOR" if node.op_type == "Trunc" else "ROUND"))]
+    if node.op_type == "Trunc":
+        return _trunc(exact, node, index, rounding), error
+    bits = int(parameter(exact, node, 3, index))
+    signed, narrow = bool(attributes.get("signed", 1)), bool(attributes.get("narrow", 0))
+    if bits == 1 and signed:
+        return lambda value: ((1 if value / scale + zero >= 0 else -1) - zero) * scale, error
+    low, high = _limits(bits, signed, narrow)
+    return lambda value: (rounding(_clamped(value / scale + zero, low, high)) - zero) * scale, error
+
+
+def _trunc(exact: Exact, node: NodeProto, index: Index,
+           rounding: Callable[[Fraction], int]) -> Callable[[Fraction], Fraction]:
+    """Trunc, in its first version (5 inputs) and its second (6)."""
+    scale, zero = parameter(exact, node, 1, index), parameter(exact, node, 2, index)
+    if len(node.input) == 5:
+        by = Fraction(2) ** int(parameter(exact, node, 3, index) - parameter(exact, node, 4, index))
+        return lambda value: (rounding(round(value / scale + zero) / by) - zero) * scale
+    out, attributes = parameter(exact, node, 4, index), exact.attributes(node)
+    by = Fraction(2) ** round(math.log2(out / scale))
+    low, high = _limits(int(parameter(exact, node, 5, index)), bool(attributes.get("signed", 1)),
+                        bool(attributes.get("narrow", 0)))
+    return lambda value: (rounding(_clamped(round(value / scale + zero) / by, low, high)) - zero / by) * out
+
+
+def _output_grid(exact: Exact, node: NodeProto, index: Index) -> tuple[Fraction, Fraction]:
+    """Scale and zero point of what ``node`` puts out."""
+    scale, zero = parameter(exact, node, 1, index), Fraction(0)
+    if node.op_type == "BipolarQuant":
+        return scale, zero
+    zero = parameter(exact, node, 2, index)
+    if node.op_type == "Trunc" and len(node.input) == 6:
+        out = parameter(exact, node, 4, index)
+        return out, zero / Fraction(2) ** round(math.log2(out / scale))
+    return scale, zero
+
+
+def _multi_threshold(exact: Exact, node: NodeProto, index: Index) -> Callable[[Fraction], Fraction]:
+    """FINN's MultiThreshold: how many thresholds of its channel a value reaches, scaled and shifted."""
+    layout = _text(exact.attributes(node).get("data_layout", "")) or {2: "NC", 3: "NWC", 4: "NCHW"}.get(len(index), "")
+    channel = index[layout.index("C") if "C" in layout else 1]
+    rows = exact.context[node.input[1]]
+    row = [Fraction(float(level)) for level in rows[channel if len(rows) > 1 else 0]]
+    scale, bias = _affine(exact, node)
+    return lambda value: scale * sum(value >= level for level in row) + bias
+
+
+def _affine(exact: Exact, node: NodeProto) -> tuple[Fraction, Fraction]:
+    attributes = exact.attributes(node)
+    scale, bias = attributes.get("out_scale", 1.0), attributes.get("out_bias", 0.0)
+    return Fraction(float(scale)), Fraction(float(bias))
+
+
+def _clamped(value: Fraction, low: int, high: int) -> Fraction:
+    return Fraction(min(max(value, Fraction(low)), Fraction(high)))
+
+
+def _limits(bits: int, signed: bool, narrow: bool) -> tuple[int, int]:
+    if signed:
+        return -(1 << (bits - 1)) + narrow, (1 << (bits - 1)) - 1
+    return 0, (1 << bits) - 1 - narrow
+
+
+def _text(value: object) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _sign(value: Fraction) -> int:
+    return (value > 0) - (value < 0)
+
+
+ROUNDING: dict[str, Callable[[Fraction], int]] = {
+    "ROUND": round,
+    "HALF_EVEN": round,
+    "CEIL": math.ceil,
+    "FLOOR": math.floor,
+    "UP": lambda value: _sign(value) * math.ceil(abs(value)),
+    "DOWN": math.trunc,
+    "HALF_UP": lambda value: _sign(value) * math.floor(abs(value) + Fraction(1, 2)),
+    "HALF_DOWN": lambda value: _sign(value) * math.ceil(abs(value) - Fraction(1, 2)),
+}
+"""The rounding modes of QONNX, half to even being the first and the usual one."""
