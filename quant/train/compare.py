@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple, TypeAlias, cast
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -11,15 +10,15 @@ from brevitas.quant_tensor import IntQuantTensor
 
 from ..graph import Graph
 from ..interpret import trace
+from ..operators import Conv as ConvNode
 from ..operators import MatMul
-from .export import row_signs
 from .integers import integers_of
-from .network import Network
+from .network import Network, Value
+from .nodes import channels_last, signs_of
+from .score import parts
 from .spec import NetworkSpec
+from .steps import Conv, Dense, Quantizer
 from .threads import one_thread
-
-Values: TypeAlias = dict[str, np.ndarray]
-Seen: TypeAlias = dict[str, IntQuantTensor]
 
 
 class Comparison(NamedTuple):
@@ -42,56 +41,45 @@ def compare(module: Network, spec: NetworkSpec, graph: Graph, samples: np.ndarra
     its class is torch's argmax of its scores. A weight row whose batch norm falls must be negated in the graph. The
     last row is the class decision.
     """
-    seen, remove = _record(module.eval())
-    try:
-        with torch.no_grad():
-            classes = module(torch.tensor(samples, dtype=torch.float32)).argmax(dim=1)
-    finally:
-        remove()
-    values = trace(graph, samples)
-    rows = [_samples("quant", integers_of("quant", seen["quant"]), values["quant"])]
-    for i in range(1, module.depth + 1):
-        rows += _layer(module, i, graph, values, seen)
-    return [*rows, _samples("argmax", classes.numpy()[:, None], values["argmax"])]
+    module = module.eval()
+    samples = samples.reshape(len(samples), -1)
+    compared = [step.name for step in module.steps if isinstance(step, Quantizer)] + [module.steps[-1].name]
+    wrong = dict.fromkeys([*compared, "argmax"], 0)
+    with torch.no_grad():
+        for part in parts(len(samples)):
+            seen, values = module.values(torch.tensor(samples[part], dtype=torch.float32)), trace(graph, samples[part])
+            for name in compared:
+                wrong[name] += _differing(_integers(name, seen[name]), values[name])
+            classes = cast(IntQuantTensor, seen[module.steps[-1].name]).value.argmax(dim=1)
+            wrong["argmax"] += _differing(classes.numpy()[:, None], values["argmax"])
+        rows = []
+        for step in module.steps:
+            if isinstance(step, Dense | Conv):
+                rows += _constants(module, step, graph, seen[step.reads])
+            if step.name in wrong:
+                rows.append(Comparison(step.name, step.name, len(samples), wrong[step.name]))
+    return [*rows, Comparison("argmax", "argmax", len(samples), wrong["argmax"])]
 
 
-def _layer(module: Network, i: int, graph: Graph, values: Values, seen: Seen) -> list[Comparison]:
-    name = f"fc{i}"
-    layer, node = module.linear(i), cast(MatMul, graph[name])
-    weights = integers_of(f"{name}.weight", layer.quant_weight())
-    if i < module.depth:
-        weights = weights * row_signs(module.norm(i).weight)[:, None]
-        rows = [_constants(f"{name}.weight_quant", name, weights, node.weights)]
-        return [*rows, _samples(f"act{i}", integers_of(f"act{i}", seen[f"act{i}"]), values[f"act{i}"])]
-    given = seen[f"act{i - 1}" if i > 1 else "quant"]
-    bias = integers_of(f"{name}.bias", layer.bias_quant(layer.bias, given, layer.quant_weight()))
-    return [
-        _constants(f"{name}.weight_quant", name, weights, node.weights),
-        _constants(f"{name}.bias_quant", name, bias, np.zeros_like(bias) if node.bias is None else node.bias),
-        _samples(name, integers_of(name, seen[name]), values[name]),
-    ]
+def _constants(module: Network, step: Dense | Conv, graph: Graph, given: Value) -> list[Comparison]:
+    """Weights and bias of one layer."""
+    name, layer, node = step.name, module.weighted(step.name), cast(MatMul | ConvNode, graph[step.name])
+    weights = channels_last(integers_of(f"{name}.weight", layer.quant_weight()), step)
+    weights = weights * signs_of(module, step).reshape(-1, *[1] * (weights.ndim - 1))
+    rows = [Comparison(f"{name}.weight_quant", name, weights.size, int((weights != node.weights).sum()))]
+    if isinstance(step, Dense) and step.last:
+        bias = integers_of(f"{name}.bias", layer.bias_quant(layer.bias, given, layer.quant_weight()))
+        other = np.zeros_like(bias) if node.bias is None else node.bias
+        rows.append(Comparison(f"{name}.bias_quant", name, bias.size, int((bias != other).sum())))
+    return rows
 
 
-def _samples(name: str, own: np.ndarray, other: np.ndarray) -> Comparison:
-    return Comparison(name, name, len(own), int(np.any(own != other, axis=1).sum()))
+def _integers(name: str, value: Value) -> np.ndarray:
+    """The integers of a quantized value, channels last."""
+    found = integers_of(name, cast(IntQuantTensor, value))
+    return np.moveaxis(found, 1, -1) if found.ndim == 4 else found
 
 
-def _constants(quantizer: str, node: str, own: np.ndarray, other: np.ndarray) -> Comparison:
-    return Comparison(quantizer, node, own.size, int((own != other).sum()))
-
-
-def _record(module: Network) -> tuple[Seen, Callable[[], None]]:
-    """Keep what each quantizer of ``module`` puts out at its next run; the function undoes it."""
-    seen: Seen = {}
-    names = ["quant", *(f"act{i}" for i in range(1, module.depth)), f"fc{module.depth}"]
-
-    def keep(name: str) -> Callable[..., None]:
-        return lambda _module, _inputs, output: seen.__setitem__(name, output)
-
-    handles = [module.get_submodule(name).register_forward_hook(keep(name)) for name in names]
-
-    def remove() -> None:
-        for handle in handles:
-            handle.remove()
-
-    return seen, remove
+def _differing(own: np.ndarray, other: np.ndarray) -> int:
+    """How many samples differ anywhere."""
+    return int(np.any((own != other).reshape(len(own), -1), axis=1).sum())

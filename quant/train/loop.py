@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -16,6 +17,7 @@ from bitloom import WorkError
 from .augment import augment
 from .data import Dataset, Source, load, source
 from .network import Network, build
+from .score import parts
 from .spec import NetworkSpec
 from .threads import one_thread
 
@@ -67,13 +69,18 @@ def accuracy(module: nn.Module, x: torch.Tensor, y: torch.Tensor) -> float:
     """The fraction of samples ``x`` (float32 raw integers) whose class ``y`` is the first greatest score."""
     module.eval()
     with torch.no_grad():
-        return float((module(x).argmax(dim=1) == y).float().mean())
+        right = sum(int((module(x[part]).argmax(dim=1) == y[part]).sum()) for part in parts(len(x)))
+    return right / len(x)
+
+
+def _tensors(x: np.ndarray, y: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.from_numpy(x.astype(np.float32)), torch.from_numpy(y.copy())
 
 
 def _epochs(module: Network, spec: NetworkSpec, info: Source, data: Dataset) -> Iterator[Epoch]:
     recipe = spec.training
-    x, y = torch.tensor(data.x_train, dtype=torch.float32), torch.tensor(data.y_train)
-    x_test, y_test = torch.tensor(data.x_test, dtype=torch.float32), torch.tensor(data.y_test)
+    x, y = _tensors(data.x_train, data.y_train)
+    x_test, y_test = _tensors(data.x_test, data.y_test)
     generator = torch.Generator().manual_seed(spec.seed)
     steps = recipe.epochs * max(1, len(x) // recipe.batch)
     optimizer = torch.optim.AdamW(module.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)

@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, TypeAlias, cast
 
 import brevitas.nn as qnn
 import torch
-from brevitas.core.function_wrapper import RoundSte
-from brevitas.inject.enum import ScalingImplType
-from brevitas.quant import (
-    Int8WeightPerTensorFixedPoint,
-    SignedBinaryActPerTensorConst,
-    SignedBinaryWeightPerTensorConst,
-    SignedTernaryActPerTensorConst,
-    SignedTernaryWeightPerTensorConst,
-    Uint8ActPerTensorFixedPointMaxInit,
-)
 from brevitas.quant.scaled_int import Int32Bias
+from brevitas.quant_tensor import IntQuantTensor
 from torch import nn
 
 from .data import source
-from .spec import Bits, NetworkSpec
+from .quantizers import Activation, activation, branch, input_quantizer, weight
+from .spec import NetworkSpec
+from .steps import INPUT, Average, Conv, Dense, Flatten, MaxPool, Quantizer, Step, Sum, steps
 
-Activation: TypeAlias = qnn.QuantIdentity | qnn.QuantReLU
+Value: TypeAlias = torch.Tensor | IntQuantTensor
+"""float32 sums, or quantized: (samples, features) or, torch's order, (samples, channels, rows, columns)."""
 
-ACTIVATION_RANGE = 2.0
-"""Unsigned activations span 0 to just below this, in units of batch norm's output."""
+Weighted: TypeAlias = qnn.QuantLinear | qnn.QuantConv2d
+Norm: TypeAlias = nn.BatchNorm1d | nn.BatchNorm2d
 
 
 class Network(nn.Module):
-    """A multilayer perceptron over raw integers.
+    """A network over raw integers; ``steps`` says what it does, and its parts carry the names of the steps.
 
-    ``quant`` the input's quantizer, then for each hidden layer i = 1 … n − 1 ``fc{i}``, ``bn{i}``, ``act{i}``, and
-    ``fc{n}`` with its integer bias, whose output is the scores. The quantizers' scales are powers of two.
+    ``depth``: the number of the last linear layer, which gives the scores.
     """
 
     def __init__(self, spec: NetworkSpec) -> None:
@@ -41,33 +33,52 @@ class Network(nn.Module):
         data = source(spec.dataset)
         self.depth = len(spec.layers) + 1
         self.offset = data.top / 2 if isinstance(spec.input.bits, str) else 0.0
-        self.quant = _input_quantizer(spec.input.bits, data.top)
-        features = data.features
-        for i, layer in enumerate(spec.layers, start=1):
-            self.add_module(f"fc{i}", _linear(features, layer.units, layer.weight_bits, last=False))
-            self.add_module(f"bn{i}", nn.BatchNorm1d(layer.units))
-            self.add_module(f"act{i}", _activation(layer.activation_bits))
-            features = layer.units
-        self.add_module(f"fc{self.depth}", _linear(features, len(data.classes), spec.output.weight_bits, last=True))
+        self.shape = spec.shapes[0]
+        self.steps = steps(spec, len(data.classes))
+        for step in self.steps:
+            for name, part in _parts(step, data.top):
+                self.add_module(name, part)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Scores (samples, classes) of raw integers (samples, features), both as float32."""
-        value = self.quant(x - self.offset)
-        for i in range(1, self.depth):
-            value = self.activation(i)(self.norm(i)(self.linear(i)(value).value))
-        return self.linear(self.depth)(value).value
+        return _float(self.values(x)[self.steps[-1].name])
 
-    def linear(self, i: int) -> qnn.QuantLinear:
-        """The quantized linear layer ``fc{i}``, i = 1 … depth."""
-        return cast(qnn.QuantLinear, self.get_submodule(f"fc{i}"))
+    def values(self, x: torch.Tensor) -> dict[str, Value]:
+        """What each step gives for raw integers ``x`` (samples, features), by its name."""
+        if len(self.shape) == 3:
+            x = x.reshape(-1, *self.shape).permute(0, 3, 1, 2).clone(memory_format=torch.contiguous_format)
+        found: dict[str, Value] = {INPUT: x - self.offset}
+        for step in self.steps:
+            found[step.name] = self._value(step, found)
+        return found
 
-    def norm(self, i: int) -> nn.BatchNorm1d:
-        """The batch norm ``bn{i}``, i = 1 … depth − 1."""
-        return cast(nn.BatchNorm1d, self.get_submodule(f"bn{i}"))
+    def quantize(self, step: Quantizer, sums: torch.Tensor) -> IntQuantTensor:
+        """What ``step`` makes of ``sums``."""
+        if step.norm:
+            sums = self.norm(step.norm)(sums)
+        return cast(IntQuantTensor, self.quantizer(step.name)(sums))
 
-    def activation(self, i: int) -> Activation:
-        """The quantized activation ``act{i}``, i = 1 … depth − 1."""
-        return cast(Activation, self.get_submodule(f"act{i}"))
+    def weighted(self, name: str) -> Weighted:
+        """The quantized linear layer or convolution ``name``."""
+        return cast(Weighted, self.get_submodule(name))
+
+    def norm(self, name: str) -> Norm:
+        """The batch norm ``name``."""
+        return cast(Norm, self.get_submodule(name))
+
+    def quantizer(self, name: str) -> Activation:
+        """The quantized activation ``name``."""
+        return cast(Activation, self.get_submodule(name))
+
+    def _value(self, step: Step, found: dict[str, Value]) -> Value:
+        given = found[step.reads]
+        if isinstance(step, Quantizer):
+            return self.quantize(step, _float(given))
+        if isinstance(step, Sum):
+            return _float(given) + _float(found[step.other])
+        if isinstance(step, Average):
+            given = _float(given)
+        return cast(Value, self.get_submodule(step.name)(given))
 
 
 def build(spec: NetworkSpec) -> Network:
@@ -75,83 +86,31 @@ def build(spec: NetworkSpec) -> Network:
     return Network(spec)
 
 
-def _input_quantizer(bits: Bits, top: int) -> qnn.QuantIdentity:
-    """Raw integers 0 … ``top`` to ``bits``, never finer than the integers.
-
-    The module first moves a binary or ternary input by −top/2; ternary zeroes the middle half.
-    """
-    octave = math.ceil(math.log2(top))
-    if bits == "binary":
-        return _identity(_binary_activation(1.0))
-    if bits == "ternary":
-        return _identity(_ternary_activation(2.0 ** (octave - 1)))
-    return _identity(_unsigned_activation(bits, 2.0 ** max(octave, bits)))
+def _float(value: Value) -> torch.Tensor:
+    return value.value if isinstance(value, IntQuantTensor) else value
 
 
-def _activation(bits: Bits) -> Activation:
-    if bits == "binary":
-        return _identity(_binary_activation(1.0))
-    if bits == "ternary":
-        return _identity(_ternary_activation(1.0))
-    return qnn.QuantReLU(act_quant=_unsigned_activation(bits, ACTIVATION_RANGE), return_quant_tensor=True)
+def _parts(step: Step, top: int) -> list[tuple[str, nn.Module]]:
+    """The modules of one step, in the order in which they are made."""
+    if isinstance(step, Quantizer):
+        norm = nn.BatchNorm2d if len(step.shape) == 3 else nn.BatchNorm1d
+        return [*([(step.norm, norm(step.shape[-1]))] if step.norm else []), (step.name, _quantizer(step, top))]
+    if isinstance(step, Dense):
+        bias: dict[str, Any] = {"bias": True, "bias_quant": Int32Bias} if step.last else {"bias": False}
+        return [(step.name, qnn.QuantLinear(step.inputs, step.shape[0], weight_quant=weight(step.bits, step.inputs),
+                                            return_quant_tensor=True, **bias))]
+    if isinstance(step, Conv):
+        quantized = weight(step.bits, step.inputs * step.kernel**2)
+        return [(step.name, qnn.QuantConv2d(step.inputs, step.shape[-1], step.kernel, step.stride, step.padding,
+                                            bias=False, weight_quant=quantized, return_quant_tensor=True))]
+    if isinstance(step, MaxPool):
+        return [(step.name, nn.MaxPool2d(step.size))]
+    if isinstance(step, Average):
+        return [(step.name, nn.AdaptiveAvgPool2d(1))]
+    return [(step.name, nn.Flatten())] if isinstance(step, Flatten) else []
 
 
-def _identity(quantizer: type) -> qnn.QuantIdentity:
-    return qnn.QuantIdentity(act_quant=quantizer, return_quant_tensor=True)
-
-
-def _unsigned_activation(bits: int, span: float) -> type:
-    class Unsigned(Uint8ActPerTensorFixedPointMaxInit):
-        scaling_impl_type = ScalingImplType.CONST
-        bit_width = bits
-        max_val = span
-
-    return Unsigned
-
-
-def _ternary_activation(scale: float) -> type:
-    class Ternary(SignedTernaryActPerTensorConst):
-        min_val = -scale
-        max_val = scale
-
-    return Ternary
-
-
-def _binary_activation(scale: float) -> type:
-    class Binary(SignedBinaryActPerTensorConst):
-        min_val = -scale
-        max_val = scale
-
-    return Binary
-
-
-def _linear(inputs: int, outputs: int, bits: Bits, last: bool) -> qnn.QuantLinear:
-    """A linear layer with weights of ``bits``; the ``last`` one has an integer bias in the accumulator's scale.
-
-    Binary and ternary weights have the constant scale 2^−round(log2(√inputs)): the power of two nearest to what keeps
-    the variance of the sums.
-    """
-    unit = 2.0 ** -round(math.log2(inputs) / 2)
-    bias: dict[str, Any] = {"bias": True, "bias_quant": Int32Bias} if last else {"bias": False}
-    return qnn.QuantLinear(inputs, outputs, weight_quant=_weight(bits, unit), return_quant_tensor=True, **bias)
-
-
-def _weight(bits: Bits, unit: float) -> type:
-    if bits == "binary":
-
-        class Binary(SignedBinaryWeightPerTensorConst):
-            scaling_const = unit
-
-        return Binary
-    if bits == "ternary":
-
-        class Ternary(SignedTernaryWeightPerTensorConst):
-            scaling_const = unit
-
-        return Ternary
-
-    class FixedPoint(Int8WeightPerTensorFixedPoint):
-        bit_width = bits
-        restrict_value_float_to_int_impl = RoundSte
-
-    return FixedPoint
+def _quantizer(step: Quantizer, top: int) -> Activation:
+    if step.kind == "input":
+        return input_quantizer(step.bits, top)
+    return branch(int(step.bits)) if step.kind == "branch" else activation(step.bits)

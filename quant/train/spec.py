@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, cast
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from bitloom import RequestError
 
-from .data import SOURCES
-
-Bits = int | Literal["binary", "ternary"]
-
-
-def _bits(value: object) -> object:
-    if value in ("binary", "ternary") or (isinstance(value, int) and not isinstance(value, bool) and 2 <= value <= 8):
-        return value
-    raise ValueError("must be binary, ternary or an integer from 2 to 8")
+from .data import SOURCES, source
+from .layers import KINDS, LayerSpec, Section, Shape, Width, shapes
 
 
 def _number(value: object) -> object:
@@ -34,40 +27,22 @@ def _dataset(value: str) -> str:
     return value
 
 
-Width = Annotated[Any, BeforeValidator(_bits)]
-Count = Annotated[int, Field(strict=True, ge=1, le=4096)]
 Real = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class InputSpec(_Section):
+class InputSpec(Section):
     """The quantizer of the input: ``bits`` is binary, ternary or 2 to 8 (unsigned)."""
 
     bits: Width
 
 
-class LayerSpec(_Section):
-    """A hidden layer: quantized linear without bias, batch norm, quantized activation.
-
-    Activations of 2 to 8 bits are unsigned (ReLU); ``ternary`` is {−1, 0, 1}, ``binary`` is {−1, 1}.
-    Weights of n bits are narrow: −(2^(n−1) − 1) to 2^(n−1) − 1.
-    """
-
-    units: Count
-    weight_bits: Width
-    activation_bits: Width
-
-
-class OutputSpec(_Section):
+class OutputSpec(Section):
     """The last layer: one quantized linear unit with an integer bias per class."""
 
     weight_bits: Width
 
 
-class TrainingSpec(_Section):
+class TrainingSpec(Section):
     """The recipe: AdamW under a cosine schedule.
 
     ``moved`` is the fraction of images shifted by a pixel each time they are seen, ``noise`` the greatest change of a
@@ -83,7 +58,7 @@ class TrainingSpec(_Section):
     noise: Annotated[int, Field(strict=True, ge=0, le=8)] = 0
 
 
-class NetworkSpec(_Section):
+class NetworkSpec(Section):
     """A whole ``network.yaml``: data set, layers with their bit widths, seed and training recipe."""
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
@@ -93,6 +68,19 @@ class NetworkSpec(_Section):
     layers: Annotated[tuple[LayerSpec, ...], Field(max_length=32)] = ()
     output: OutputSpec
     training: TrainingSpec
+
+    @property
+    def shapes(self) -> list[Shape]:
+        """What goes into each layer, the output's at the end; the first is the shape of one sample."""
+        return shapes(self.layers, source(self.dataset).shape)
+
+    @model_validator(mode="after")
+    def _fits(self) -> NetworkSpec:
+        shapes(self.layers, source(self.dataset).shape)
+        if self.training.moved and source(self.dataset).image is None:
+            raise ValueError(f"training.moved: must be 0, as samples of {self.dataset} are no images, "
+                             f"not {self.training.moved}")
+        return self
 
 
 class _Loader(yaml.SafeLoader):
@@ -134,8 +122,13 @@ def load_spec(path: str | Path) -> NetworkSpec:
 
 
 def _problem(error: ErrorDetails) -> str:
-    key = ".".join(map(str, error["loc"]))
+    place = error["loc"]
+    if place[:1] == ("layers",) and len(place) > 2:
+        place = (*place[:2], *place[3:])  # without the kind of the layer
+    key = ".".join(map(str, place))
     value = error["input"]
+    if not place:
+        return error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
         return f"{key}: no such key (its value is {value!r:.60}); {_known(error['loc'])}"
     if error["type"] == "missing":
@@ -146,7 +139,10 @@ def _problem(error: ErrorDetails) -> str:
 
 
 def _known(location: tuple[int | str, ...]) -> str:
-    sections: dict[object, type[BaseModel]] = {"input": InputSpec, "layers": LayerSpec, "output": OutputSpec,
-                                               "training": TrainingSpec}
-    section = sections[location[0]] if len(location) > 1 else NetworkSpec
+    sections: dict[object, type[BaseModel]] = {"input": InputSpec, "output": OutputSpec, "training": TrainingSpec}
+    section: type[BaseModel] = NetworkSpec
+    if location[0] == "layers":
+        section = KINDS[cast(str, location[2])]
+    elif len(location) > 1:
+        section = sections[location[0]]
     return f"the keys here are {', '.join(section.model_fields)}"

@@ -10,10 +10,15 @@ import torch
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Run torch on one thread inside, and on as many as before afterwards; also a decorator."""
+    """Run torch on one thread inside, and on as many as before afterwards; also a decorator.
+
+    Convolutions are plain sums of products inside, which are exact where sums are small integers: NNPACK, whose
+    transforms are not, stays out.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield
+        with torch.backends.nnpack.flags(enabled=False):
+            yield
     finally:
         torch.set_num_threads(before)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,12 +39,13 @@ def small_graph() -> Graph:
     )
 
 
-def make_spec(layers: list[tuple], output: object = 3, bits: object = 3, **training: object) -> NetworkSpec:
-    """A specification with hidden ``layers`` (units, weight bits, activation bits)."""
+def make_spec(layers: list[Any], output: object = 3, bits: object = 3, **training: object) -> NetworkSpec:
+    """A specification with hidden ``layers``: (units, weight bits, activation bits), or a mapping."""
     keys = ("units", "weight_bits", "activation_bits")
     return parse_spec({
         "name": "tiny", "dataset": "digits", "seed": 7, "input": {"bits": bits},
-        "layers": [dict(zip(keys, layer)) for layer in layers], "output": {"weight_bits": output},
+        "layers": [layer if isinstance(layer, dict) else dict(zip(keys, layer)) for layer in layers],
+        "output": {"weight_bits": output},
         "training": {"epochs": 1, **training},
     })
 
@@ -58,9 +60,10 @@ def randomized(spec: NetworkSpec, seed: int) -> Network:
         torch.manual_seed(seed)
         module = build(spec)
         for name, part in module.named_modules():
-            if isinstance(part, torch.nn.BatchNorm1d):
+            if isinstance(part, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
                 n = part.num_features
-                spread = module.get_submodule(name.replace("bn", "fc")).in_features ** 0.5
+                layer = module.get_submodule(name.replace("bn", "fc" if part.__class__.__name__[-2] == "1" else "conv"))
+                spread = (layer.weight.numel() / n) ** 0.5
                 part.weight.data = torch.randn(n)
                 part.bias.data = torch.randn(n)
                 part.running_mean.copy_(torch.randn(n) * spread)

@@ -10,9 +10,9 @@ import torch
 from bitloom import RequestError
 from bitloom.quant import Graph, MatMul, Threshold, trace
 from bitloom.quant.train import NetworkSpec, compare, export, load
-from bitloom.quant.train.export import row_signs
 from bitloom.quant.train.integers import integers_of
 from bitloom.quant.train.network import Network
+from bitloom.quant.train.nodes import row_signs
 
 WIDTHS = ["binary", "ternary", 2, 3, 4, 5, 6, 7, 8]
 Make = Callable[..., NetworkSpec]

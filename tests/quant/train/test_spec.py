@@ -44,7 +44,7 @@ MISTAKES = [
     ("epochs: 2", "epocs: 2", "training.epocs: no such key (its value is 2); the keys here are epochs, batch"),
     ("noise: 1", "nose: 1", "training.nose: no such key (its value is 1); the keys here are epochs, batch"),
     ("units: 16,", "units: 16, bias: 1,", "layers.0.bias: no such key (its value is 1); the keys here are units"),
-    ("dataset: digits", "dataset: letters", "dataset: must be one of digits, not 'letters'"),
+    ("dataset: digits", "dataset: letters", "dataset: must be one of digits, mnist"),
     ("name: tiny", "name: 'Two Words'", "name: must match pattern"),
     ("name: tiny\n", "", "name: must be given"),
     ("epochs: 2, ", "", "training.epochs: must be given"),
