@@ -9,6 +9,7 @@ from .matvec import MatVec
 from .register_slice import RegisterSlice
 from .rom import Rom
 from .stream import vector
+from .table import Table
 from .threshold import Threshold
 from .width_converter import WidthConverter
 from .window import Window
@@ -22,6 +23,7 @@ __all__ = [
     "RegisterSlice",
     "Rom",
     "StreamFIFO",
+    "Table",
     "Threshold",
     "WidthConverter",
     "Window",
