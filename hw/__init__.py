@@ -6,6 +6,7 @@ from .concat import Concat
 from .fifo import StreamFIFO
 from .fork import Fork
 from .matvec import MatVec
+from .pad import Pad
 from .register_slice import RegisterSlice
 from .rom import Rom
 from .stream import vector
@@ -20,6 +21,7 @@ __all__ = [
     "Concat",
     "Fork",
     "MatVec",
+    "Pad",
     "RegisterSlice",
     "Rom",
     "StreamFIFO",
