@@ -41,7 +41,7 @@ def batch(samples: int | None, source: Path | None, processes: int | None, as_js
         inputs, labels = found.inputs, found.labels
     inputs = inputs[:samples]
     with screen.step("run") as step:
-        result = run_batch(compiled, inputs, processes=processes, progress=screen, advance=step.advance)
+        result = run_batch(compiled, inputs, processes=processes, note=step.note, advance=step.advance)
         step.note(f"{result.cycles / max(result.seconds, 1e-9) / 1e6:.2f} million cycles per second")
     accuracy = None
     if labels is not None and result.outputs.shape[1] == 1:

@@ -15,10 +15,10 @@ import numpy as np
 
 from bitloom import RequestError, WorkError, quant
 from bitloom.boards.build import Compiled
-from bitloom.boards.progress import SILENT, Progress
 
 from ..children import last_words, started
 from ..toolchain import toolchain
+from ..verilator import Note
 from .beats import beat_bytes, from_bytes, to_bytes
 from .simulator import simulator
 
@@ -55,14 +55,14 @@ def run_batch(
     samples: np.ndarray,
     *,
     processes: int | None = None,
-    progress: Progress = SILENT,
+    note: Note | None = None,
     advance: Callable[[int, int], None] | None = None,
 ) -> BatchResult:
     """Push all ``samples`` through module ``accelerator`` of the compiled design, back to back.
 
     :param samples: integers (n, …) of the graph's input.
     :param processes: how many simulators side by side; None is one per core.
-    :param progress: told about the steps.
+    :param note: told that the driver is being compiled.
     :param advance: told how many samples of how many are through.
     :raises RequestError: the samples do not fit the input.
     :raises ToolMissing: the simulator cannot be compiled here.
@@ -74,8 +74,7 @@ def run_batch(
         raise RequestError(f"samples must have {prod(graph.input.output.shape)} elements each, not {flat.shape}")
     if not graph.input.output.format.holds(flat):
         raise RequestError(f"samples must lie in {graph.input.output.format}, and {flat.min()} to {flat.max()} occur")
-    with progress.step("compile the driver") as step:
-        executable = simulator(compiled, step.note)
+    executable = simulator(compiled, note)
     workers = max(1, min(processes or os.cpu_count() or 1, len(flat) // LEAST or 1))
     parts = np.array_split(flat, workers)
     start = time.monotonic()
