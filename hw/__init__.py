@@ -12,6 +12,7 @@ from .rom import Rom
 from .stream import vector
 from .table import Table
 from .threshold import Threshold
+from .threshold_search import ThresholdSearch
 from .width_converter import WidthConverter
 from .window import Window
 
@@ -27,6 +28,7 @@ __all__ = [
     "StreamFIFO",
     "Table",
     "Threshold",
+    "ThresholdSearch",
     "WidthConverter",
     "Window",
     "vector",
