@@ -193,14 +193,15 @@ def _pool(graph: Graph, node: Node, folding: Folding) -> Component:
     (x,) = operands(graph, node)
     return hw.Pool(node.kind, x.shape[:-1], x.shape[-1], lanes=folding.pe, input=shape_of(x.format),
                    output=shape_of(node.output.format), kernel=node.kernel, stride=node.stride,
-                   bipolar=x.format.bipolar)
+                   bipolar=x.format.bipolar, sum_range=_ends(graph, node.name) if node.kind == "sum" else None)
 
 
 def _global_pool(graph: Graph, node: Node, folding: Folding) -> Component:
     assert isinstance(node, Pool)
     (x,) = operands(graph, node)
     return hw.GlobalPool(node.kind, x.shape[:-1], x.shape[-1], lanes=folding.pe, input=shape_of(x.format),
-                         output=shape_of(node.output.format), bipolar=x.format.bipolar)
+                         output=shape_of(node.output.format), bipolar=x.format.bipolar,
+                         sum_range=_ends(graph, node.name) if node.kind == "sum" else None)
 
 
 def _pad(graph: Graph, node: Node, folding: Folding) -> Component:
@@ -234,7 +235,7 @@ def _add(graph: Graph, node: Node, folding: Folding) -> Component:
                   bipolar=(a.format.bipolar, b.format.bipolar), multipliers=(m[0], m[1]),
                   output=shape_of(node.output.format),
                   ranges=(_ends(graph, node.inputs[0]), _ends(graph, node.inputs[1])),
-                  sums=_ends(graph, node.name))
+                  sum_range=_ends(graph, node.name))
 
 
 def _concat(graph: Graph, node: Node, folding: Folding) -> Component:
@@ -273,9 +274,7 @@ def _requantizer(graph: Graph, node: Node, folding: Folding) -> Component:
 def _table(graph: Graph, node: Node, folding: Folding) -> Component:
     assert isinstance(node, Table)
     (x,) = operands(graph, node)
-    # A bipolar operand has no zero: the middle entry of its three is never looked up.
-    table = node.table[:, ::2] if x.format.bipolar else node.table
-    return hw.Table(table, channels=x.shape[-1], lanes=folding.pe, input=shape_of(x.format),
+    return hw.Table(node.table, channels=x.shape[-1], lanes=folding.pe, input=shape_of(x.format),
                     output=shape_of(node.output.format), x_min=node.x_min, bipolar_input=x.format.bipolar,
                     bipolar_output=node.output.format.bipolar, memory=folding.memory)
 

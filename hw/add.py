@@ -41,7 +41,7 @@ class Add(wiring.Component):
     ranges : ((int, int), (int, int)) or None
         The least and the greatest value of each input, where less than its whole shape can occur; it narrows the
         output that is needed.
-    sums : (int, int) or None
+    sum_range : (int, int) or None
         The least and the greatest sum, where the inputs' extremes do not meet.
 
     Members
@@ -61,7 +61,7 @@ class Add(wiring.Component):
         bipolar: tuple[bool, bool] = (False, False),
         multipliers: tuple[int, int] = (1, 1),
         ranges: tuple[Bounds, Bounds] | None = None,
-        sums: Bounds | None = None,
+        sum_range: Bounds | None = None,
     ):
         self._elements = positive("elements", elements)
         self._lanes = divisor("lanes", lanes, self._elements, "elements")
@@ -75,7 +75,7 @@ class Add(wiring.Component):
                 raise ValueError(f"inputs must be unsigned(1) where they are bipolar, not {shape!r}")
         self._multipliers = _multipliers(multipliers)
         self._ranges = self._check_ranges(ranges)
-        self._output = self._check_output(output, sums)
+        self._output = self._check_output(output, sum_range)
         ports = {f"i{k}": In(vector(shape, self._lanes)) for k, shape in enumerate(self._inputs)}
         super().__init__({**ports, "o": Out(vector(output, self._lanes))})
 
@@ -129,18 +129,18 @@ class Add(wiring.Component):
                 raise ValueError(f"ranges must lie within {lo} … {hi}, not {low} … {high}")
         return whole if ranges is None else tuple((int(low), int(high)) for low, high in ranges)
 
-    def _check_output(self, output: Shape, sums: Bounds | None) -> Shape:
+    def _check_output(self, output: Shape, sum_range: Bounds | None) -> Shape:
         lo, hi = bounds(integer_shape("output", output))
         ends = [sorted(m * v for v in pair) for m, pair in zip(self._multipliers, self._ranges)]
         low, high = (a + b for a, b in zip(*ends))
-        if sums is not None:
-            if not low <= sums[0] <= sums[1] <= high:
-                raise ValueError(f"sums must lie within {low} … {high}, not {sums[0]} … {sums[1]}")
-            low, high = sums
+        if sum_range is not None:
+            if not low <= sum_range[0] <= sum_range[1] <= high:
+                raise ValueError(f"sum_range must lie within {low} … {high}, not {sum_range[0]} … {sum_range[1]}")
+            low, high = sum_range
         if low < lo or high > hi:
             raise ValueError(
                 f"output must hold the sums {low} … {high}, not {output!r} "
-                f"(use {shape_of_range(low, high)!r}, or say in ranges or sums what can occur)"
+                f"(use {shape_of_range(low, high)!r}, or say in ranges or sum_range what can occur)"
             )
         return output
 

@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """Running a whole accelerator in simulation against the interpreter and against its plan."""
 
 from __future__ import annotations
