@@ -5,8 +5,10 @@ from .argmax import ArgMax
 from .concat import Concat
 from .fifo import StreamFIFO
 from .fork import Fork
+from .global_pool import GlobalPool
 from .matvec import MatVec
 from .pad import Pad
+from .pool import Pool
 from .register_slice import RegisterSlice
 from .rom import Rom
 from .stream import vector
@@ -21,8 +23,10 @@ __all__ = [
     "ArgMax",
     "Concat",
     "Fork",
+    "GlobalPool",
     "MatVec",
     "Pad",
+    "Pool",
     "RegisterSlice",
     "Rom",
     "StreamFIFO",
