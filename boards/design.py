@@ -12,7 +12,8 @@ import yaml
 from pydantic import Field, field_validator
 
 from bitloom import RequestError
-from bitloom.quant import Graph, load
+from bitloom.quant import Graph
+from bitloom.quant.files import SUFFIXES, read
 
 from . import board as boards
 from .files import write_text
@@ -20,6 +21,9 @@ from .schema import Strict, nearest, read_yaml, validated
 
 GRAPH = "graph.npz"
 NETWORK = "network.yaml"
+IMPORTED = "network.onnx"
+"""The file that a folder's graph was imported from."""
+_FILES = (".yaml", ".yml", *SUFFIXES)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 QUICK_LUTS = 4000
@@ -43,11 +47,12 @@ class Layer(Strict):
 class Design(Strict):
     """One request: a model on a board.
 
-    ``model`` is the name of an example, a folder with a ``graph.npz``, a ``network.yaml`` or a graph; ``board`` is a
-    name or a YAML file (both relative to the design file). ``target`` is what is made best: ``throughput``, ``latency``
-    or ``area``; with ``fps`` the smallest circuit that reaches that many samples per second is taken instead. With
-    neither, it is the fastest circuit of at most :data:`QUICK_LUTS`, which is built in about a minute on any device.
-    ``utilization`` is the share of the device that may be planned for. ``layers`` fixes foldings by layer.
+    ``model`` is the name of an example, a folder with a ``graph.npz``, a ``network.yaml``, a graph or an ONNX file;
+    ``board`` is a name or a YAML file (both relative to the design file). ``target`` is what is made best:
+    ``throughput``, ``latency`` or ``area``; with ``fps`` the smallest circuit that reaches that many samples per second
+    is taken instead. With neither, it is the fastest circuit of at most :data:`QUICK_LUTS`, which is built in about a
+    minute on any device. ``utilization`` is the share of the device that may be planned for. ``layers`` fixes foldings
+    by layer.
     ``clock_mhz`` states the clock that the design is for: the board's oscillator, as the top has no PLL.
     """
 
@@ -123,24 +128,31 @@ def find_design(request: str, **options: Any) -> Design:
     if not _is_path(request) and request not in model_names() and not path.is_dir():
         known = sorted({*model_names(), *design_names()})
         raise RequestError(f"no model or design is called {request!r}{nearest(request, known)} (there are "
-                           f"{', '.join(known) or 'none'}; or the path of a design file, a model's folder or a graph)")
+                           f"{', '.join(known) or 'none'}; or the path of a design file, a model's folder, a graph or "
+                           "an ONNX file)")
     return make_design(request, **given)
 
 
 def resolve_model(name: str) -> tuple[Path | None, Graph]:
-    """The model ``name``: its folder (None where ``name`` is a graph alone) and its integer graph.
+    """The model ``name``: where its network is, and its integer graph.
+
+    The network is the folder of a trained or imported one, or an ONNX file, which is imported here and now; None where
+    ``name`` is a graph alone.
 
     :raises RequestError: there is no such model, or it is not trained yet.
     """
     path = Path(name)
-    if path.suffix == ".npz":
+    if path.suffix in SUFFIXES:
         if not path.is_file():
             raise RequestError(f"model {name}: there is no such file")
-        return None, load(path)
+        return None if path.suffix == Path(GRAPH).suffix else path, read(path)
     folder = model_folder(name)
     if not (folder / GRAPH).is_file():
+        if (folder / IMPORTED).is_file():
+            raise RequestError(f"{folder}: holds no {GRAPH}; import the network first: bitloom import "
+                               f"{folder / IMPORTED} --out {folder}")
         raise RequestError(f"{folder}: holds no {GRAPH}; train the network first: bitloom train {name}")
-    return folder, load(folder / GRAPH)
+    return folder, read(folder / GRAPH)
 
 
 def model_folder(name: str) -> Path:
@@ -177,8 +189,8 @@ def write_design(design: Design, path: Path) -> None:
 def short_name(name: str) -> str:
     """What a model or board given by ``name`` (a name or a path) is called, fit for a folder's name."""
     path = Path(name)
-    path = path.parent if path.name in (NETWORK, GRAPH) and path.parent.name else path
-    stem = path.stem if path.suffix in (".yaml", ".yml", ".npz") else path.name
+    path = path.parent if path.name in (NETWORK, GRAPH, IMPORTED) and path.parent.name else path
+    stem = path.stem if path.suffix in _FILES else path.name
     return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).lstrip("._-") or "design"
 
 
@@ -195,4 +207,4 @@ def _examples() -> Path:
 
 
 def _is_path(name: str) -> bool:
-    return "/" in name or name.endswith((".npz", ".yaml", ".yml"))
+    return "/" in name or name.endswith(_FILES)

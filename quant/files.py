@@ -1,0 +1,38 @@
+"""Integer graphs by file: saved ones are loaded, networks of other tools are imported on the fly.
+
+What an import needs is looked for only then: a plain installation reads graphs.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from bitloom import RequestError
+
+from .graph import Graph
+from .serialize import load
+
+PACKAGES = ("onnx", "onnxruntime")
+SUFFIXES = (".npz", ".onnx")
+"""What the names of readable files end in."""
+
+
+def read(path: str | Path) -> Graph:
+    """The integer graph in ``path``, or of the network in it.
+
+    :raises RequestError: the file holds neither, or reading it needs packages that are missing.
+    """
+    if Path(path).suffix != ".onnx":
+        return load(path)
+    require_qonnx()
+    from .qonnx import import_qonnx
+
+    return import_qonnx(path).graph
+
+
+def require_qonnx() -> None:
+    """:class:`RequestError` unless the packages are there that importing QONNX files needs."""
+    missing = [package for package in PACKAGES if find_spec(package) is None]
+    if missing:
+        raise RequestError(f"reading ONNX files needs {', '.join(missing)}: pip install 'bitloom[qonnx]'")
