@@ -68,7 +68,10 @@ class Figures(_Section):
 
 
 class Layer(_Section):
-    """One unit of the pipeline: its template, folding and closed forms, and its predicted resources."""
+    """One unit of the pipeline: its template, folding and closed forms, and its predicted resources.
+
+    ``queue`` is how many beats the queues ahead of it hold.
+    """
 
     name: str
     template: str
@@ -78,6 +81,7 @@ class Layer(_Section):
     simd: Count
     interval: Count
     latency: Count
+    queue: Count = 0
     memory: str = ""
     lut: Count = 0
     ff: Count = 0
@@ -167,7 +171,8 @@ def of_plan(plan: Plan) -> dict[str, Any]:
     layers = [
         {"name": stage.name, "template": stage.template, "inputs": stage.inputs, "outputs": stage.outputs,
          "pe": stage.folding.pe, "simd": stage.folding.simd, "interval": stage.interval, "latency": stage.latency,
-         "memory": stage.memories, **stage.predicted.rounded()}
+         "queue": sum(link.queue for link in plan.topology.into(stage.name)), "memory": stage.memories,
+         **stage.predicted.rounded()}
         for stage in plan.stages
     ]
     figures = {"interval_cycles": plan.interval, "latency_cycles": plan.latency, "clock_mhz": plan.clock_hz / 1e6,

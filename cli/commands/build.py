@@ -55,14 +55,15 @@ def print_layers(screen: Screen, values: dict[str, Any]) -> None:
     """The layer table: templates, folding, closed forms, memories, and the predicted resources."""
     rows = [
         (layer["name"], layer["template"], f"{layer['inputs']} → {layer['outputs']}",
-         f"{layer['pe']} × {layer['simd']}", f"{layer['interval']:,}", f"{layer['latency']:,}", layer["memory"] or "–",
+         f"{layer['pe']} × {layer['simd']}", f"{layer['interval']:,}", f"{layer['latency']:,}",
+         layer["queue"] or "–", layer["memory"] or "–",
          *(f"{layer[kind]:,}" for kind in ("lut", "ff", "bram", "dsp")))
         for layer in values["layers"]
     ]
     total = values["predicted"]
-    rows.append(("pipeline", "", "", "", f"{total['interval_cycles']:,}", f"{total['latency_cycles']:,}", "",
+    rows.append(("pipeline", "", "", "", f"{total['interval_cycles']:,}", f"{total['latency_cycles']:,}", "", "",
                  *(f"{total[kind]:,}" for kind in ("lut", "ff", "bram", "dsp"))))
-    screen.table(["layer", "template", "shape", ">PE × SIMD", ">interval", ">latency", "constants",
+    screen.table(["layer", "template", "shape", ">PE × SIMD", ">interval", ">latency", ">queue", "constants",
                   ">LUT", ">FF", ">BRAM", ">DSP"], rows, optional=["constants", "shape", "template"])
     screen.say(f"{total['throughput_fps']:,.0f} samples/s at {total['clock_mhz']:g} MHz; interval and latency in "
                "cycles, resources estimated")

@@ -68,7 +68,7 @@ def test_the_page_needs_neither_network_nor_script(build_dir: Path) -> None:
     "Latency 19.4 µs simulated 233 cycles",
     "Logic 2,829 LUTs routed 54 % of the device",
     "Fmax 67.5 MHz routed 5.6× the clock of 12 MHz",
-    "fc1 MatVec 4 → 2 4 × 16 64 5 weights 64×192 block 812",
+    "fc1 MatVec 4 → 2 4 × 16 64 5 – weights 64×192 block 812",
     "16 samples · 0 mismatches · 12.2 s", "7 samples · 3 mismatches", "unavailable no model of <SB_FOO>",
     "LUTs 1,415 2,829 2.00 routed", "Interval, cycles 64 64 1.00 simulated",
     "5.00 ns from register to register: 2.39 ns in cells, 2.61 ns in wires",
