@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amaranth.hdl import Module
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from bitloom import hw
@@ -91,7 +91,7 @@ class Accelerator(wiring.Component):
         stream = heads[link.source, topology.readers(link.source).index(link)]
         shape = shape_of(self._plan.graph[link.source].output.format)
         if link.queue:
-            queue = StreamFIFO(vector(shape, link.a).payload_shape, link.queue)
+            queue = StreamFIFO(data.ArrayLayout(shape, link.a), link.queue)
             m.submodules[f"{link.name}_queue"] = queue
             wiring.connect(m, stream, queue.i)
             stream = queue.o
