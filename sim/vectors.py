@@ -25,7 +25,7 @@ def samples_for(graph: Graph, count: int | None, seed: int, default: int = 450) 
     :param count: None is all held-out samples, or ``default`` random ones.
     """
     elements, fmt = prod(graph.input.output.shape), graph.input.output.format
-    found, why = _held_out(graph)
+    found, why = held_out(graph)
     if found is not None:
         inputs = found if count is None else found[:count]
         return Samples(inputs, f"{len(inputs)} held-out samples of {graph.metadata['dataset']}")
@@ -59,7 +59,7 @@ def _random(generator: np.random.Generator, fmt: Format, shape: tuple[int, int])
     return generator.integers(fmt.lo, fmt.hi, shape, endpoint=True)
 
 
-def _held_out(graph: Graph) -> tuple[np.ndarray | None, str]:
+def held_out(graph: Graph) -> tuple[np.ndarray | None, str]:
     """The held-out samples of the graph's data set; None and the reason if they are not at hand."""
     name = graph.metadata.get("dataset")
     if not isinstance(name, str):
@@ -72,7 +72,12 @@ def _held_out(graph: Graph) -> tuple[np.ndarray | None, str]:
     source = data.SOURCES.get(name)
     if source is None:
         return None, f"data set {name!r} is not known here"
+    try:
+        if not source.at_hand:
+        return None, f"data set {name!r} is not at hand"
     samples = source.loader().x_test
+    except data.DataUnavailable as error:
+        return None, str(error)
     if samples[0].size != prod(graph.input.output.shape) or not graph.input.output.format.holds(samples):
         return None, f"the samples of {name} are not what this network takes"
     return samples.reshape(len(samples), -1), ""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from bitloom import RequestError
 
+from .can import CAN
 from .digits import DIGITS
 from .files import DataUnavailable
 from .mnist import MNIST
+from .nsl_kdd import NSL_KDD
 from .source import Dataset, Source
 
-SOURCES: dict[str, Source] = {"digits": DIGITS, "mnist": MNIST}
+SOURCES: dict[str, Source] = {"digits": DIGITS, "mnist": MNIST, "nsl-kdd": NSL_KDD, "can-generated": CAN}
 """Every data set that a ``network.yaml`` can name."""
 
 
