@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bitloom import RequestError
-from bitloom.quant import Graph, MatMul
+from bitloom.quant import Graph
 
 from .families import Resources, family
 from .folding import check_override
@@ -32,7 +32,8 @@ def compile(
     :param target: ``throughput``, ``latency`` or ``area`` (see :func:`bitloom.codegen.solve.choose`).
     :param fps: samples per second to reach at ``clock_hz``; the smallest folding that reaches it is taken.
     :param clock_hz: the clock, in hertz.
-    :param overrides: node name → ``pe``, ``simd`` and ``memory`` (``block`` or ``distributed``).
+    :param overrides: node name → what is fixed of it: ``pe`` and ``simd`` of a matrix product, ``lanes`` of any other
+        layer, ``memory`` (``block`` or ``distributed``) and ``template``.
     :raises RequestError: the graph has what no template serves, an override does not divide, nothing fits.
     """
     graph = _served(simplify(graph))
@@ -44,18 +45,26 @@ def compile(
         max_interval = int(clock_hz / fps) if fps > 0 else 0
         if max_interval < 1:
             raise RequestError(f"fps must be above 0 and at most the clock's {clock_hz:,.0f}, not {fps}")
-    device = _family(family)
-    chosen = choose(graph, device, budget=budget, target=target, max_interval=max_interval, overrides=overrides)
-    return Plan(graph, device, clock_hz, target, chosen)
+    device, reserve = _family(family), Resources()
+    for _ in range(_ROUNDS):
+        chosen = choose(graph, device, budget=budget, target=target, max_interval=max_interval, overrides=overrides,
+                        reserve=reserve)
+        plan = Plan(graph, device, clock_hz, target, chosen)
+        excess = {} if budget is None else plan.predicted.excess(budget)
+        if not excess:
+            break
+        reserve = reserve + Resources(**excess)
+    return plan
 
 
 _family = family
 
+_ROUNDS = 4
+"""How often the folding is chosen anew with room for the queues, whose depths follow from it."""
+
 
 def _served(graph: Graph) -> Graph:
-    """Refuse, by name, what the templates do not serve. (Every operator reads one value, so the graph is one chain.)"""
-    for node in graph:
-        templates(graph, node)
-    if not any(isinstance(node, MatMul) for node in graph):
-        raise RequestError(f"network {graph.name!r} has no matrix–vector layer, so there is nothing to build")
+    """Refuse, by name, what no template serves."""
+    if not any([templates(graph, node) for node in graph]):
+        raise RequestError(f"network {graph.name!r} has no layer that needs a unit, so there is nothing to build")
     return graph

@@ -43,10 +43,7 @@ AREA_WEIGHTS = Resources(lut=1.0, ff=0.1, bram=150.0, dsp=200.0)
 
 @dataclass(frozen=True)
 class Family:
-    """A device family.
-
-    ``block_shapes`` are the (depth, width) aspect ratios of one block memory with one read and one write port;
-    """
+    """A device family: ``block_shapes`` are the (depth, width) of one block memory with a read and a write port."""
 
     name: str
     title: str

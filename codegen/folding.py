@@ -1,47 +1,47 @@
-"""Folding: the ways to fold each matrix–vector unit, what each costs, and which units share its lanes."""
+"""Folding: the ways to fold each unit, what each costs, and what the user may fix of them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from itertools import product, takewhile
+from functools import lru_cache
+from itertools import product
+from math import gcd
+from typing import TypeVar
 
 from bitloom import RequestError
-from bitloom.quant import Graph, MatMul, Node, Threshold
+from bitloom.quant import Conv, Graph, MatMul, Node, Requantize, Table, Threshold
 
 from . import cost
 from .families import Family, Resources
-from .mapping import Folding, shape_of
+from .mapping import Folding, has_constants, independent, lane_totals, lanes_out, templates, unit, vectors
 
 MEMORIES = ("block", "distributed")
 Overrides = Mapping[str, Mapping[str, object]]
 
+_FOLDED_AWAY = 4
+"""Up to so many words per memory, constants make the logic behind them smaller."""
+
+_NAMED = 12
+"""How many choices a message names."""
+
+Value = TypeVar("Value")
+
 
 @dataclass(frozen=True)
 class Option:
-    """One way to fold one matrix–vector unit and the units that share its lanes (``members``, itself included).
+    """One way to fold one unit.
 
-    The units behind it may have fewer lanes than it: its beats are SF cycles apart, in which one lane can do the work
-    of SF. ``lanes_out`` is how many they have; the link down to them is part of ``resources``.
+    ``interval`` is in cycles per sample; ``depth`` in cycles from the last input beat that the first output beat needs
+    to that output beat, when nothing else limits the unit.
     """
 
     folding: Folding
-    neuron_fold: int
-    synapse_fold: int
     lanes_out: int
+    interval: int
+    depth: int
     resources: Resources
-    members: dict[str, Folding]
-
-    @property
-    def interval(self) -> int:
-        """Cycles per vector, of the unit and of those behind it."""
-        return self.neuron_fold * max(self.synapse_fold, self.folding.pe // self.lanes_out)
-
-    def spread(self, pace: int) -> int:
-        """Cycles from its first output beat to the last one of its group, of which one leaves each ``pace`` cycles."""
-        burst = self.folding.pe // self.lanes_out
-        return (self.neuron_fold - 1) * max(self.synapse_fold, burst * pace) + (burst - 1) * pace
 
 
 def divisors(n: int) -> list[int]:
@@ -49,91 +49,106 @@ def divisors(n: int) -> list[int]:
     return [d for d in range(1, n + 1) if n % d == 0]
 
 
-def check_override(graph: Graph, name: str, override: Mapping[str, object]) -> None:
-    """Refuse an override that names an unknown layer or key, or folds a unit in a way that does not divide."""
-    foldable = {node.name: node for node in graph if isinstance(node, MatMul | Threshold)}
-    if name not in foldable:
-        near = get_close_matches(name, foldable, 1)
-        raise RequestError(f"layers.{name}: the network has no such layer to fold"
-                           + (f"; did you mean {near[0]!r}?" if near else f"; it has {_listed(list(foldable))}"))
-    node = foldable[name]
-    keys = ("pe", "simd", "memory") if isinstance(node, MatMul) else ("memory",)
-    for key, value in override.items():
-        if key not in keys:
-            raise RequestError(f"layers.{name}: a {node.op} has the keys {_listed(list(keys))}, not {key!r}")
-        if key == "memory":
-            if value not in MEMORIES:
-                raise RequestError(f"layers.{name}.memory must be {_listed(list(MEMORIES))}, not {value!r}")
-            continue
-        assert isinstance(node, MatMul)
-        count, what = (node.weights.shape[0], "outputs") if key == "pe" else (node.weights.shape[1], "inputs")
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise RequestError(f"layers.{name}.{key} must be a whole number, not {value!r}")
-        if value < 1 or count % value:
-            raise RequestError(f"layers.{name}.{key} must divide the {count} {what}, not {value} "
-                               f"(use {_listed(divisors(count))})")
+def options(graph: Graph, node: Node, family: Family, override: Mapping[str, object], *,
+            most: int | None = None, budget: Resources | None = None) -> list[Option]:
+    """Every folding of the unit of ``node`` that divides and respects ``override``, with its predicted cost.
 
-
-def _listed(values: Sequence[object]) -> str:
-    words = [str(v) for v in values]
-    return ", ".join(words[:-1]) + " or " + words[-1] if len(words) > 1 else words[0]
-
-
-def options(graph: Graph, node: MatMul, family: Family, overrides: Overrides) -> list[Option]:
-    """Every folding of ``node`` that divides and respects ``overrides``, with the predicted cost of its group.
-
-    Each unit of the group takes the memory that costs less area for its constants. Those behind have either PE lanes or
-    the fewest that keep the pace.
+    :param most: leave out those that take more cycles per sample.
+    :param budget: leave out those that need more LUTs alone. More output lanes never make a matrix–vector unit smaller
+        whose weights are in block memory, so those behind the first that is too large are not priced at all.
     """
-    outputs, inputs = node.weights.shape
-    override = overrides.get(node.name, {})
-    found = []
-    for pe, simd, memory in product(divisors(outputs), divisors(inputs), MEMORIES):
-        chosen = {"pe": pe, "simd": simd, "memory": memory}
-        if any(chosen[key] != value for key, value in override.items()):
+    found: list[Option] = []
+    too_large: dict[int, int] = {}  # SIMD → the least PE whose arithmetic alone is above the budget
+    for folding in foldings(graph, node, override):
+        if isinstance(node, MatMul):
+            words = node.weights.size // (folding.pe * folding.simd)
+            if most is not None and words * vectors(graph, node) > most:
+                continue
+            if words > _FOLDED_AWAY and folding.pe >= too_large.get(folding.simd, folding.pe + 1):
+                continue
+        option = _option(graph, node, family, folding)
+        if most is not None and option.interval > most:
             continue
-        if outputs == pe and inputs == simd and memory == "block" and "memory" not in override:
-            continue  # one word of constants needs no memory at all
-        folding = Folding(pe, simd, memory)
-        own = cost.estimate(family, graph, node, folding)
-        fewest = next(lanes for lanes in divisors(pe) if lanes * (inputs // simd) >= pe)
-        for lanes in sorted({fewest, pe}):
-            ahead, price_ahead = _members(family, graph, before(graph, node), simd, overrides)
-            after, price_after = _members(family, graph, behind(graph, node), lanes, overrides)
-            link = cost.link(family, pe, lanes, shape_of(node.output.format).width)
-            found.append(Option(folding, outputs // pe, inputs // simd, lanes if after else pe,
-                                own + price_ahead + price_after + link, {**ahead, node.name: folding, **after}))
+        if budget is not None and option.resources.lut > budget.lut:
+            if folding.memory == "block":
+                too_large.setdefault(folding.simd, folding.pe)
+            continue
+        found.append(option)
     return found
 
 
-def _members(family: Family, graph: Graph, nodes: list[Node], lanes: int,
-             overrides: Overrides) -> tuple[dict[str, Folding], Resources]:
-    """The foldings of ``nodes`` with that many lanes, and what they cost together."""
-    members, total = {}, Resources()
-    for node in nodes:
-        members[node.name], price = _cheapest(family, graph, node, lanes, overrides.get(node.name, {}))
-        total = total + price
-    return members, total
+def foldings(graph: Graph, node: Node, override: Mapping[str, object]) -> Iterator[Folding]:
+    """The foldings of ``node`` that divide and respect ``override``: block memory first, then by rising lanes."""
+    outputs, inputs = lane_totals(graph, node)
+    pes = _allowed(divisors(outputs), override.get("pe"))
+    simds = _allowed(divisors(inputs), override.get("simd", override.get("lanes")))
+    pairs = list(product(pes, simds)) if independent(node) else [(gcd(outputs, lanes), lanes) for lanes in simds]
+    for template in _allowed(templates(graph, node), override.get("template")):
+        constants = has_constants(graph, node, template)
+        for memory in _allowed(MEMORIES, override.get("memory")) if constants else ("auto",):
+            for pe, simd in pairs:
+                # One word of constants needs no memory at all.
+                constant = isinstance(node, MatMul) and pe * simd == node.weights.size
+                if not (constant and memory == "block" and "memory" not in override):
+                    yield Folding(pe, simd, memory, template)
 
 
-def _cheapest(family: Family, graph: Graph, node: Node, lanes: int,
-              override: Mapping[str, object]) -> tuple[Folding, Resources]:
-    """The folding of a unit of ``lanes`` lanes with its constants where they cost the least, and what it costs."""
-    memories = (str(override["memory"]),) if "memory" in override else MEMORIES
-    candidates = [Folding(lanes, lanes, memory) for memory in memories]
-    priced = [(folding, cost.estimate(family, graph, node, folding)) for folding in candidates]
-    return min(priced, key=lambda pair: pair[1].area())
+def _allowed(values: Sequence[Value], wanted: object) -> list[Value]:
+    return [value for value in values if wanted is None or value == wanted]
 
 
-def before(graph: Graph, node: MatMul) -> list[Node]:
-    """The units ahead of the first matrix–vector unit, which have its SIMD lanes; none for the others."""
-    nodes = list(graph.nodes[1:])
-    ahead = nodes[: nodes.index(node)]
-    return [] if any(isinstance(member, MatMul) for member in ahead) else ahead
+@lru_cache(maxsize=1 << 16)
+def _option(graph: Graph, node: Node, family: Family, folding: Folding) -> Option:
+    component = unit(graph, node, folding)
+    return Option(folding, lanes_out(node, folding), component.interval * vectors(graph, node), component.depth,
+                  cost.predict(family, component))
 
 
-def behind(graph: Graph, node: MatMul) -> list[Node]:
-    """The units between ``node`` and the next matrix–vector unit or the output, which take their lanes from it."""
-    nodes = list(graph.nodes[1:])
-    followers = nodes[nodes.index(node) + 1:]
-    return list(takewhile(lambda member: not isinstance(member, MatMul), followers))
+def check_override(graph: Graph, name: str, override: Mapping[str, object]) -> None:
+    """Refuse an override that names an unknown layer or key, or folds a unit in a way that does not divide.
+
+    Keys are ``pe`` and ``simd`` for a matrix product and ``lanes`` for any other layer, ``memory`` where there are
+    constants, and ``template``.
+    """
+    foldable = {node.name: node for node in graph if templates(graph, node)}
+    if name not in foldable:
+        near = get_close_matches(name, foldable, 1)
+        raise RequestError(f"layers.{name}: the network has no such layer to fold"
+                           + (f"; did you mean {near[0]!r}?" if near else f"; it has {_listed(list(foldable), 'and')}"))
+    node = foldable[name]
+    allowed = _choices(graph, node)
+    for key, value in override.items():
+        if key not in allowed:
+            article = "an" if node.op[0] in "AEIOU" else "a"
+            raise RequestError(f"layers.{name}: {article} {node.op} has the keys {_listed(list(allowed))}, not {key!r}")
+        what, choices = allowed[key]
+        if not what:
+            if value not in choices:
+                raise RequestError(f"layers.{name}.{key} must be {_listed(choices)}, not {value!r}")
+            continue
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise RequestError(f"layers.{name}.{key} must be a whole number, not {value!r}")
+        if value not in choices:
+            raise RequestError(f"layers.{name}.{key} must divide the {choices[-1]} {what}, not {value} "
+                               f"(use {_listed(choices)})")
+
+
+def _choices(graph: Graph, node: Node) -> dict[str, tuple[str, Sequence[object]]]:
+    """The keys that an override of ``node`` may have: what a number divides (else empty), and the values."""
+    outputs, inputs = lane_totals(graph, node)
+    if independent(node):
+        part = " per group" if isinstance(node, MatMul) and node.groups > 1 else ""
+        keys: dict[str, tuple[str, Sequence[object]]] = {
+            "pe": (f"outputs{part}", divisors(outputs)), "simd": (f"inputs{part}", divisors(inputs))}
+    else:
+        keys = {"lanes": ("channels that it works on alike", divisors(inputs))}
+    if isinstance(node, MatMul | Conv | Threshold | Requantize | Table):
+        keys["memory"] = ("", MEMORIES)
+    return {**keys, "template": ("", templates(graph, node))}
+
+
+def _listed(values: Sequence[object], word: str = "or") -> str:
+    words = [str(v) for v in values]
+    if len(words) > _NAMED:
+        words = [*words[:_NAMED - 1], f"{len(words) - _NAMED + 1} more"]
+    return f"{', '.join(words[:-1])} {word} {words[-1]}" if len(words) > 1 else words[0]

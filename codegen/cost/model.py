@@ -33,15 +33,21 @@ def coefficients(family: str) -> dict[str, Coefficients]:
 def predict(family: Family, component: Component) -> Resources:
     """What ``component`` will need on ``family`` (an estimate)."""
     features = {**component.features(), "unit": 1.0}
-    table = coefficients(family.name)[type(component).__name__]
+    template, known = type(component).__name__, coefficients(family.name)
+    if template not in known:
+        raise RequestError(f"family {family.name!r} has no cost entries for the template {template}; fit them with "
+                           f"benchmarks/cost_model.py --families {family.name} --templates {template}")
+    table = known[template]
     lut, ff = (sum(weight * features.get(name, 0) for name, weight in table[kind].items()) for kind in ("lut", "ff"))
     return Resources(lut=lut, ff=ff, bram=_blocks(family, component))
 
 
 def _blocks(family: Family, component: Component) -> int:
-    """Block memories for the ROMs and the input buffer of ``component``."""
+    """Block memories for the ROMs and the buffers of ``component``."""
     roms = component.roms().values() if hasattr(component, "roms") else ()
     count = sum(family.blocks(rom.depth, rom.width) for rom in roms if rom.memory == "block" and rom.depth > 1)
+    count += sum(family.blocks(depth, width) for depth, width, kind in getattr(component, "buffers", ())
+                 if kind == "block")
     if isinstance(component, MatVec) and component.buffer == "block":
         count += family.blocks(2 * component.synapse_fold, component.simd * component.activation.width)
     return count

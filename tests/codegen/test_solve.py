@@ -24,8 +24,9 @@ def test_every_option_divides_and_none_is_left_out(graph: Graph) -> None:
     found = options(graph, node, FAMILIES["ice40"], {})
     assert {(o.folding.pe, o.folding.simd) for o in found} == {(p, s) for p in divisors(12) for s in divisors(12)}
     for option in found:
-        assert option.folding.pe % option.lanes_out == 0
-        assert option.interval == option.neuron_fold * option.synapse_fold  # fewer lanes behind it keep its pace
+        assert option.interval == 144 // (option.folding.pe * option.folding.simd)
+        assert option.lanes_out == option.folding.pe
+    assert {o.folding.memory for o in found if o.interval > 1} == {"block", "distributed"}
 
 
 def test_targets_are_best_at_what_they_are_for(graph: Graph) -> None:
@@ -54,7 +55,11 @@ def test_the_same_request_has_the_same_answer(graph: Graph) -> None:
         ({"fc1": {"pe": 5}}, r"layers.fc1.pe must divide the 12 outputs, not 5 \(use 1, 2, 3, 4, 6 or 12\)"),
         ({"fc2": {"simd": 7}}, "layers.fc2.simd must divide the 12 inputs, not 7"),
         ({"fc1": {"pe": "4"}}, "layers.fc1.pe must be a whole number, not '4'"),
-        ({"fc1": {"lanes": 4}}, "a MatMul has the keys pe, simd or memory, not 'lanes'"),
+        ({"fc1": {"lanes": 4}}, "a MatMul has the keys pe, simd, memory or template, not 'lanes'"),
+        ({"act1": {"pe": 4}}, "a Threshold has the keys lanes, memory or template, not 'pe'"),
+        ({"act1": {"lanes": 5}}, r"layers.act1.lanes must divide the 12 channels.*, not 5 \(use 1, 2, 3, 4, 6 or 12\)"),
+        ({"class": {"memory": "block"}}, "an ArgMax has the keys lanes or template, not 'memory'"),
+        ({"fc1": {"template": "Systolic"}}, "layers.fc1.template must be MatVec, not 'Systolic'"),
         ({"fc1": {"memory": "flash"}}, "layers.fc1.memory must be block or distributed, not 'flash'"),
         ({"fc11": {"pe": 4}}, r"layers.fc11: .* did you mean 'fc1'\?"),
     ],

@@ -1,0 +1,141 @@
+"""The integer program: one option for each unit, one pair of lanes for each link (OR-Tools CP-SAT).
+
+Pairs and options meet as flows do, whose linear relaxation is tight on chains. The pipeline's interval is the greatest
+of its units' and links', so that an interval is asked for by leaving out what takes longer. Latency is a longest path:
+a unit's first result comes ``depth`` cycles after it has read its ``share`` of a sample (exact on perceptrons, near
+elsewhere; the plan's is exact everywhere).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from math import ceil
+from typing import Any
+
+import numpy as np
+from ortools.sat.python import cp_model
+
+from .families import AREA_WEIGHTS, Resources
+from .folding import Option
+from .network import KINDS, SCALE, Edge, Network
+
+Linear = Any
+"""A linear expression of the solver's variables; its own types do not say what sums of them are."""
+
+_PARTS = 64
+"""Fractions of a cycle that the latency tells apart."""
+
+
+class Program:
+    """The integer program of one network whose links take at most ``limit`` cycles, and its solution for some goals."""
+
+    def __init__(self, network: Network, limit: int | None, *, timed: bool = False) -> None:
+        self.network = network = network.within(limit).pruned(limit, timed)
+        self.possible = network.possible
+        if not self.possible:
+            return
+        self.model = cp_model.CpModel()
+        self.chosen = [[self.model.new_bool_var("") for _ in unit.options] for unit in network.units]
+        self.usage: list[Linear] = [0] * len(KINDS)
+        for unit, choice in zip(network.units, self.chosen):
+            self.model.add_exactly_one(choice)
+            self._use(unit.used, choice)
+        self.times: list[list[Linear]] = []
+        for edge in network.edges:
+            self._link(edge, limit)
+
+    def _use(self, used: np.ndarray, choice: list[Any]) -> None:
+        for kind, column in enumerate(used.T):
+            terms = [int(amount) * x for amount, x in zip(column, choice) if amount]
+            self.usage[kind] = sum(terms, self.usage[kind])
+
+    def _link(self, edge: Edge, limit: int | None) -> None:
+        """One pair of lanes, and what it costs."""
+        ends = [(self.network.units[edge.source].lanes_out, self.chosen[edge.source]),
+                (self.network.units[edge.target].lanes_in, self.chosen[edge.target])]
+        lanes = [sorted(set(values)) for values, _ in ends]
+        table = edge.costs(self.network.family, *lanes)
+        possible = table[:, :, len(KINDS)] <= (edge.elements if limit is None else limit)
+        pairs = {(i, j): self.model.new_bool_var("") for i, j in zip(*np.nonzero(possible))}
+        for end, (values, choice) in enumerate(ends):
+            for k, value in enumerate(lanes[end]):
+                flow = sum(x for pair, x in pairs.items() if pair[end] == k)
+                self.model.add(flow == sum(x for x, v in zip(choice, values) if v == value))
+        rows = np.array([table[pair] for pair in pairs]).reshape(-1, table.shape[2])
+        self._use(rows[:, :len(KINDS)], list(pairs.values()))
+        self.times.append([sum(int(row[k]) * x for row, x in zip(rows, pairs.values()))
+                           for k in range(len(KINDS), table.shape[2])])
+
+    def _area(self, budget: Resources | None) -> Linear:
+        """One number for area: what is scarce on the device counts for more."""
+        total: Linear = 0
+        for kind, used in zip(KINDS, self.usage):
+            weight = getattr(AREA_WEIGHTS, kind)
+            if budget is not None and getattr(budget, kind) > 0:
+                weight = 4000 / getattr(budget, kind)
+            total = total + used * ceil(weight * 16)
+        return total
+
+    def _latency(self) -> Linear:
+        """When the first output beat leaves, in parts of a cycle, by the longest path."""
+        units, edges = self.network.units, self.network.edges
+        far = _PARTS * sum(int(unit.times.max(axis=0).sum()) + 1 for unit in units)
+        far += _PARTS * sum(edge.elements for edge in edges)
+        first = [self.model.new_int_var(0, far, "") for _ in units]
+        spread = [self.model.new_int_var(0, far, "") for _ in units]
+        for unit, choice, start in zip(units, self.chosen, spread):
+            self.model.add(start >= sum(_PARTS * int(cycles) * x for cycles, x in zip(unit.times[:, 2], choice)))
+        for edge, (cycles, delay, burst, wait) in zip(edges, self.times):
+            unit, choice = units[edge.target], self.chosen[edge.target]
+            depth = sum(int(d) * x for d, x in zip(unit.times[:, 1], choice))
+            arrival = self.model.new_int_var(0, far, "")  # from the first element's to the last one's
+            self.model.add(arrival >= spread[edge.source] + _PARTS * burst)
+            self.model.add(arrival >= _PARTS * (cycles - 1))
+            whole, read = unit.share.denominator, unit.share.numerator
+            start = first[edge.source] + _PARTS * (depth + delay)
+            self.model.add(first[edge.target] >= start + _PARTS * wait)
+            self.model.add(whole * first[edge.target] >= whole * start + read * arrival)
+            self.model.add(whole * spread[edge.target] >= (whole - read) * arrival)
+        return first[-1]
+
+    def solve(self, goals: Sequence[str], budget: Resources | None) -> list[Option] | None:
+        """The options, one per unit, that minimize the goals (``latency``, ``area``) in lexicographic order.
+
+        None if nothing within ``budget`` satisfies the constraints. Without goals, any options that do.
+        """
+        if not self.possible:
+            return None
+        if budget is not None:
+            for kind, used in zip(KINDS, self.usage):
+                self.model.add(used <= int(getattr(budget, kind) * SCALE))
+        solver = cp_model.CpSolver()
+        solver.parameters.num_workers = 1  # the same answer in each run
+        solver.parameters.random_seed = 0
+        solver.parameters.max_deterministic_time = 10
+        solver.parameters.catch_sigint_signal = False  # its own handler would outlive it and end the whole process
+        picked = None
+        for goal in goals or ("",):
+            value = self._latency() if goal == "latency" else self._area(budget) if goal == "area" else 0
+            self.model.minimize(value)
+            if _interruptible(solver, self.model) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+                return picked
+            picked = [next(o for o, x in zip(unit.options, choice) if solver.value(x))
+                      for unit, choice in zip(self.network.units, self.chosen)]
+            self.model.add(value <= round(solver.objective_value))
+            self.model.clear_hints()
+            for choice in self.chosen:
+                for x in choice:
+                    self.model.add_hint(x, solver.value(x))
+        return picked
+
+
+def _interruptible(solver: cp_model.CpSolver, model: cp_model.CpModel) -> Any:
+    """The status of solving ``model``, in a thread of its own: an interrupt ends the search at once."""
+    with ThreadPoolExecutor(1) as pool:
+        status = pool.submit(solver.solve, model)
+        try:
+            return status.result()
+        except BaseException:
+            solver.stop_search()
+            raise
