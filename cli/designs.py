@@ -20,7 +20,7 @@ def design_arguments(command: F) -> F:
     """Give ``command`` the argument DESIGN and its options; they arrive as keywords for the functions below."""
     for decorate in reversed([
         click.argument("design", required=False),
-        click.option("--model", help="The model instead of the design's: an example, a folder, or a graph.npz."),
+        click.option("--model", help="Instead of the design's model: an example, a folder, a graph or an ONNX file."),
         click.option("--board", help="The board instead of the design's: a name, or a board's YAML file."),
         click.option("--target", type=click.Choice(TARGETS), help="What to make best."),
         click.option("--fps", type=click.FloatRange(min=0, min_open=True), metavar="N",

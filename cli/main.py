@@ -8,11 +8,12 @@ from bitloom import __version__
 
 from .commands.batch import batch
 from .commands.build import build, compile_
+from .commands.import_ import import_
 from .commands.lists import boards, models
 from .commands.report import report
 from .commands.run import program, run
 from .commands.sweep import sweep
-from .commands.train import import_, train
+from .commands.train import train
 from .commands.verify import verify
 from .errors import Group
 
@@ -23,6 +24,7 @@ def main() -> None:
     """From a quantized neural network to a verified FPGA bitstream, bit for bit.
 
     \b
+    bitloom import network.onnx                 a QONNX file becomes an integer graph, and is compared with it
     bitloom build digits --board icebreaker     RTL, netlist, bitstream and report in build/
     bitloom verify digits --level top           climb the verification ladder
     bitloom run digits --simulate               classify samples

@@ -38,7 +38,7 @@ def verify(
     :param samples: samples per rung; None is each rung's own number (:data:`DEFAULT_SAMPLES`).
     :param seed: of the stalls, of the random vectors and of the simulators' unknown values.
     :param progress: told about the steps.
-    :param model: the folder (or the name) of the trained network; None is the example of the graph's name.
+    :param model: the folder (or the name) of the network, or its ONNX file; None is the example of the graph's name.
     :raises RequestError: there is no such level, or nothing was compiled into ``build_dir``.
     """
     if level not in LEVELS:

@@ -1,4 +1,4 @@
-"""``bitloom train`` and ``bitloom import``: from a specification, or a checkpoint, to the integer graph."""
+"""``bitloom train``: from a specification to a trained network and its integer graph."""
 
 from __future__ import annotations
 
@@ -35,37 +35,6 @@ def train(network: str, out: Path | None, as_json: bool) -> None:
                f"in {done.seconds:.1f} s; {folder / 'graph.npz'}")
     screen.result({"model": done.spec.name, "accuracy": facts["accuracy"], "samples": facts["samples"],
                    "seconds": done.seconds, "graph": folder / "graph.npz", "checkpoint": folder / "checkpoint.npz"})
-
-
-@click.command("import", cls=Command, short_help="Turn a checkpoint into an integer graph.")
-@click.argument("checkpoint", type=click.Path(path_type=Path))
-@click.option("--network", type=click.Path(path_type=Path), help="The network.yaml [beside CHECKPOINT].")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The graph [graph.npz beside CHECKPOINT].")
-def import_(checkpoint: Path, network: Path | None, out: Path | None, as_json: bool) -> None:
-    """Turn CHECKPOINT, the parameters of a trained network, into an integer graph, and compare the two.
-
-    CHECKPOINT is a file, or a folder that holds checkpoint.npz.
-    """
-    from bitloom import WorkError, quant
-    from bitloom.quant.train import compare, export, load, load_checkpoint, load_spec
-
-    screen = Screen(as_json)
-    if checkpoint.is_dir():
-        checkpoint = checkpoint / "checkpoint.npz"
-    spec = load_spec(network or checkpoint.parent / "network.yaml")
-    with screen.step("import"):
-        module = load_checkpoint(checkpoint, spec)
-        graph = export(module, spec)
-    with screen.step("compare"):
-        for row in compare(module, spec, graph, load(spec.dataset).x_test):
-            if row.mismatches:
-                raise WorkError(f"{checkpoint}: graph and network must agree, and at {row.quantizer} {row.mismatches} "
-                                f"of {row.samples} differ")
-    path = out or checkpoint.parent / "graph.npz"
-    quant.save(graph, path)
-    screen.say(f"{graph}\n{path}: {graph.metadata['accuracy']:.2%} of {graph.metadata['samples']} held-out samples")
-    screen.result({"model": graph.name, "graph": path, **graph.metadata,
-                   "nodes": [{"name": node.name, "op": node.op, "output": str(node.output)} for node in graph]})
 
 
 def _folder(network: str, out: Path | None) -> Path:

@@ -1,0 +1,71 @@
+"""Level ``model`` of an imported network: its ONNX file, in QONNX's own executor, against the integer graph."""
+
+from __future__ import annotations
+
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bitloom import RequestError
+from bitloom.quant import Graph
+
+from ..levels import Findings, Unavailable
+from ..vectors import held_out
+from .same import same
+
+RANDOM = 200
+"""Random samples where nobody says how many."""
+
+HELD_OUT = 1000
+"""Held-out samples at most, where nobody says how many."""
+
+
+def verify_imported(graph: Graph, network: Path, count: int | None) -> Findings:
+    """Import ``network`` again as ``graph`` was imported, and compare each quantizer, and the class, with the executor.
+
+    What goes through: extremes, random samples, and held-out ones where the data set is known and at hand.
+    """
+    from bitloom.quant.files import require_qonnx
+
+    try:
+        require_qonnx()
+    except RequestError as error:
+        raise Unavailable(str(error)) from None
+    from bitloom.quant.qonnx import import_qonnx
+    from bitloom.quant.qonnx.compare import compare
+    from bitloom.quant.qonnx.executor import available
+    from bitloom.quant.qonnx.model import read
+    from bitloom.quant.qonnx.samples import extreme_integers, random_integers, real_inputs
+
+    if why := available():
+        raise Unavailable(why)
+    facts: Any = graph.metadata.get("input", {})
+    declared = {"input_format": graph.input.output.format, "input_scale": facts.get("scale"),
+                "input_offset": facts.get("offset", 0.0)}
+    for options in ({}, declared):  # what the input is, the file itself may say
+        try:
+            imported = import_qonnx(network, name=graph.name, **options)
+        except RequestError:
+            continue
+        if same(imported.graph, graph):
+            break
+    else:
+        return Findings(0, 0, "", (f"importing {network} gives another graph than the one that was built",))
+    parts = [extreme_integers(graph), random_integers(graph, count or RANDOM)]
+    found, _ = held_out(graph)
+    if found is not None:
+        parts.append(found[: count or HELD_OUT].reshape(-1, *graph.input.output.shape))
+    integers, model = np.concatenate(parts), read(network)
+    rows = compare(imported, model, real_inputs(imported, model, integers))
+    wrong = tuple(f"{row.quantizer}: {row.mismatches} of {row.samples} differ from node {row.node}"
+                  for row in rows if row.mismatches)
+    ties = sum(row.ties for row in rows)
+    compared = (f"{len(integers)} samples ({', '.join(f'{len(p)} {w}' for p, w in zip(parts, WHAT))}) of "
+                f"{prod(graph.input.output.shape)} elements at {len(rows)} places of {network.name} in QONNX's executor"
+                + (f"; {ties} ties that float32 breaks" if ties else ""))
+    return Findings(len(integers), max(row.mismatches for row in rows), compared, wrong)
+
+
+WHAT = ("extreme", "random", "held-out")
