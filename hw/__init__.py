@@ -10,6 +10,7 @@ from .matvec import MatVec
 from .pad import Pad
 from .pool import Pool
 from .register_slice import RegisterSlice
+from .requantizer import Requantizer
 from .rom import Rom
 from .stream import vector
 from .table import Table
@@ -28,6 +29,7 @@ __all__ = [
     "Pad",
     "Pool",
     "RegisterSlice",
+    "Requantizer",
     "Rom",
     "StreamFIFO",
     "Table",

@@ -48,7 +48,10 @@ class Pipeline:
         return counter
 
     def rows(self, rom: Rom, stage: int, name: str) -> Value:
-        """The words of ``rom`` in turn, one for each beat, there together with the beat in ``stage`` (at least 1)."""
+        """The words of ``rom`` in turn, one for each beat, there together with the beat in ``stage``.
+
+        ``stage`` is at least 1, unless there is only one word.
+        """
         self._m.submodules[name] = rom
         address = self.count(stage - 1, rom.depth, f"{name}_beat")
         self._m.d.comb += [rom.en.eq(self.enable), rom.addr.eq(address)]
