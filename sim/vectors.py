@@ -73,9 +73,7 @@ def held_out(graph: Graph) -> tuple[np.ndarray | None, str]:
     if source is None:
         return None, f"data set {name!r} is not known here"
     try:
-        if not source.at_hand:
-        return None, f"data set {name!r} is not at hand"
-    samples = source.loader().x_test
+        samples = source.loader().x_test
     except data.DataUnavailable as error:
         return None, str(error)
     if samples[0].size != prod(graph.input.output.shape) or not graph.input.output.format.holds(samples):
