@@ -11,16 +11,29 @@ from collections.abc import Callable
 from bitloom.quant import Graph, verify
 
 from .absorb_bias import absorb_bias
+from .align_branches import align_branches
 from .clamp_thresholds import clamp_thresholds
 from .dead_code import remove_dead_nodes
+from .fold_constants import fold_constants
 from .lower import lower
+from .merge_functions import merge_functions
 from .ranges import narrow_formats, value_ranges
+from .requantize import requantize
+from .tables import choose_tables
+from .threshold_first import threshold_first
 
 PIPELINE: tuple[Callable[[Graph], Graph], ...] = (
     remove_dead_nodes,
+    fold_constants,
+    threshold_first,
+    merge_functions,
     absorb_bias,
+    align_branches,
     clamp_thresholds,
     narrow_formats,
+    fold_constants,
+    choose_tables,
+    requantize,
     lower,
 )
 
@@ -36,10 +49,16 @@ def simplify(graph: Graph) -> Graph:
 __all__ = [
     "PIPELINE",
     "absorb_bias",
+    "align_branches",
+    "choose_tables",
     "clamp_thresholds",
+    "fold_constants",
     "lower",
+    "merge_functions",
     "narrow_formats",
     "remove_dead_nodes",
+    "requantize",
     "simplify",
+    "threshold_first",
     "value_ranges",
 ]
