@@ -1,9 +1,10 @@
 """Queue depths, computed from a periodic schedule of the units.
 
-Every unit gets a schedule that repeats with the pipeline's interval I. A unit that works on a buffer takes its S steps
-evenly, step k at offset + ⌊k·I / S⌋, and its offset is the least at which every beat is there in time. A unit that
-works on its inputs as they come takes each step as soon as they are there. The depth of the queue ahead of a unit is
-the most beats that the unit ahead of it has then issued and that could not be passed on at once.
+Every unit gets a schedule that repeats with the pipeline's interval I. A unit that works on its inputs as they come
+takes each step as soon as they are there. A unit that works on a buffer does so too (*eager*), or takes its S steps
+evenly, step k at offset + ⌊k·I / S⌋ with the least offset at which every beat is there in time (*even*). The depth of
+the queue ahead of a unit is the most beats that the unit ahead of it has then issued and that could not be passed on at
+once. Either way of scheduling gives depths that are enough; the one that needs fewer bits is taken.
 
 A pipeline with such queues that runs as soon as it can is never slower than this schedule, because its units are
 monotone: a beat that comes earlier makes nothing later. So no queue is searched for by simulation. Sources: Wiggers,
@@ -21,6 +22,9 @@ from bitloom.hw.control import Buffered, Control, Slice, Steps
 
 SAMPLES = 4
 """Consecutive samples laid out; the last shows the periodic regime."""
+
+EAGER_ROUNDS = 64
+"""Rounds in which the eager schedule of a unit (steps wait for beats, beats for room) must settle."""
 
 QUEUE_LATENCY = 2
 """Cycles that a beat spends in an empty queue."""
@@ -83,14 +87,15 @@ def depth_needed(come: np.ndarray, taken: np.ndarray, issued: np.ndarray, a: int
 
 
 def run(
-    control: Control, repeats: int, arrivals: list[np.ndarray], interval: int
+    control: Control, repeats: int, arrivals: list[np.ndarray], interval: int, eager: bool
 ) -> tuple[list[np.ndarray], Emissions]:
     """When a unit takes each beat of its inputs, which come at ``arrivals``, and when it gives its own.
 
     :param repeats: vectors per sample.
+    :param eager: whether units that work on a buffer take their steps as soon as they can, or evenly.
     """
     if isinstance(control, Buffered):
-        taken, steps = _buffered(control, repeats, arrivals[0], interval)
+        taken, steps = _buffered(control, repeats, arrivals[0], interval, eager)
         return [taken], _emitted(control.emits, control.depth, repeats, steps)
     if isinstance(control, Slice):
         taken = _spaced(arrivals[0])
@@ -115,22 +120,31 @@ def _asap(control: Steps, repeats: int, arrivals: list[np.ndarray]) -> np.ndarra
     return _spaced(ready)
 
 
-def _buffered(control: Buffered, repeats: int, arrivals: np.ndarray, interval: int) -> tuple[np.ndarray, np.ndarray]:
-    """When each beat is written, and the cycle of every step: evenly, and late enough for the beats that it needs."""
+def _buffered(
+    control: Buffered, repeats: int, arrivals: np.ndarray, interval: int, eager: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """When each beat is written, which is when it comes if there is room, and the cycle of every step."""
     count, beats = len(control.needs) * repeats, control.beats * repeats
-    base = np.repeat(np.arange(repeats), len(control.needs)) * control.beats
-    needs, frees = np.tile(control.needs, repeats) + base, np.tile(control.frees, repeats) + base
-    steps = np.arange(count) * interval // count
     sample = np.repeat(np.arange(SAMPLES), count)
-    # A step comes at least a cycle after the beats that it needs; beats are written when they come if there is room.
+    base = np.repeat(np.arange(SAMPLES * repeats), len(control.needs)) * control.beats
+    needs, frees = np.tile(control.needs, SAMPLES * repeats) + base, np.tile(control.frees, SAMPLES * repeats) + base
+    room = np.arange(SAMPLES * beats) - control.capacity + 1  # beats that must have been freed
+    freeing = np.minimum(np.searchsorted(frees, room, side="left"), len(frees) - 1)
+
+    def written(steps: np.ndarray) -> np.ndarray:
+        return _spaced(np.maximum(arrivals, np.where(room > 0, steps[freeing] + 1, arrivals.min())))
+
+    taken = _spaced(arrivals)
+    for _ in range(EAGER_ROUNDS if eager else 0):
+        steps = _spaced(np.where(needs > 0, taken[np.maximum(needs, 1) - 1] + 1, arrivals.min()))
+        after = written(steps)
+        if np.array_equal(after, taken):
+            return taken, steps
+        taken = after
     relative = arrivals.reshape(SAMPLES, beats) - interval * np.arange(SAMPLES)[:, None]
     latest = np.maximum.accumulate(relative.max(axis=0))
-    some = needs > 0
-    offset = int((latest[needs[some] - 1] + 1 - steps[some]).max())
-    all_steps = offset + np.tile(steps, SAMPLES) + sample * interval
-    all_frees = np.tile(frees, SAMPLES) + sample * beats
-    index = np.arange(SAMPLES * beats)
-    room = index - control.capacity + 1  # beats that must have been freed
-    freeing = np.searchsorted(all_frees, room, side="left")
-    free_at = np.where(room > 0, all_steps[np.minimum(freeing, len(all_steps) - 1)] + 1, arrivals.min())
-    return _spaced(np.maximum(arrivals, free_at)), all_steps
+    own = np.arange(count) * interval // count
+    some = needs[:count] > 0
+    offset = int((latest[needs[:count][some] - 1] + 1 - own[some]).max())
+    steps = offset + np.tile(own, SAMPLES) + sample * interval
+    return written(steps), steps

@@ -107,9 +107,19 @@ class Topology:
         """Lanes of the pipeline's output stream."""
         return self.links[-1].b
 
+    @property
+    def queue_bits(self) -> int:
+        """Bits that the queues hold."""
+        return sum(link.queue * link.a * link.bits for link in self.links)
+
     def with_queues(self, components: Mapping[str, Component], interval: int) -> Topology:
         """The same with the queues that the interval needs; see :mod:`bitloom.codegen.queues`."""
+        ways = [self._with_queues(components, interval, eager) for eager in (True, False)]
+        return min(ways, key=lambda topology: topology.queue_bits)
+
+    def _with_queues(self, components: Mapping[str, Component], interval: int, eager: bool) -> Topology:
         source = self.graph.input
+        patient = source.name not in self.forks  # who feeds the pipeline can wait
         beats = prod(source.output.shape) // self.input_lanes
         emissions = {source.name: queues.even(beats, interval)}
         sized = []
@@ -119,10 +129,11 @@ class Topology:
             while True:
                 arrivals = [queues.converted(emissions[link.source].valid + wait, link.a, link.b, link.step)
                             for link, wait in zip(links, latency)]
-                taken, emitted = queues.run(component.control, vectors(self.graph, node), arrivals, interval)
+                taken, emitted = queues.run(component.control, vectors(self.graph, node), arrivals, interval, eager)
                 depths = [queues.depth_needed(come, take, emissions[link.source].issued, link.a, link.b)
                           for come, take, link in zip(arrivals, taken, links)]
-                waits = [queues.QUEUE_LATENCY if depth or wait else 0 for depth, wait in zip(depths, latency)]
+                waits = [queues.QUEUE_LATENCY if (depth or wait) and not (patient and link.source == source.name) else 0
+                         for depth, wait, link in zip(depths, latency, links)]
                 if waits == latency:
                     break
                 latency = waits
