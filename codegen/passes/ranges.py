@@ -54,14 +54,18 @@ def channel_ranges(bounds: Range, rows: int | None = None) -> Range:
 def narrow_formats(graph: Graph) -> Graph:
     """Give every weight and value its minimal format. After: no sum could lose a bit.
 
-    Sums take the format of their range, constants choose that of functions (thresholds, requantizations, tables), and
-    operators that move values follow their operands. The input and an index keep theirs.
+    Sums take the format of their range (a matrix product that of any position's, since one unit serves all positions),
+    constants choose that of functions (thresholds, requantizations, tables), and operators that move values follow
+    their operands. The input and an index keep theirs.
     """
     ranges = value_ranges(graph)
     formats: dict[str, Format] = {}
     nodes: list[Node] = []
     for node in graph:
-        node = _narrowed(node, [formats[name] for name in node.inputs], ranges[node.name])
+        bounds = ranges[node.name]
+        if isinstance(node, MatMul):
+            bounds = node.ranges(channel_ranges(ranges[node.inputs[0]]))
+        node = _narrowed(node, [formats[name] for name in node.inputs], bounds)
         formats[node.name] = node.output.format
         nodes.append(node)
     return graph.with_nodes(nodes)
