@@ -3,6 +3,7 @@
 from .add import Add
 from .argmax import ArgMax
 from .concat import Concat
+from .depthwise import Depthwise
 from .fifo import StreamFIFO
 from .fork import Fork
 from .global_pool import GlobalPool
@@ -23,6 +24,7 @@ __all__ = [
     "Add",
     "ArgMax",
     "Concat",
+    "Depthwise",
     "Fork",
     "GlobalPool",
     "MatVec",
