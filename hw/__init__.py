@@ -3,6 +3,7 @@
 from .add import Add
 from .argmax import ArgMax
 from .concat import Concat
+from .depth_to_space import DepthToSpace
 from .depthwise import Depthwise
 from .fifo import StreamFIFO
 from .fork import Fork
@@ -17,6 +18,7 @@ from .stream import vector
 from .table import Table
 from .threshold import Threshold
 from .threshold_search import ThresholdSearch
+from .upsample import Upsample
 from .width_converter import WidthConverter
 from .window import Window
 
@@ -24,6 +26,7 @@ __all__ = [
     "Add",
     "ArgMax",
     "Concat",
+    "DepthToSpace",
     "Depthwise",
     "Fork",
     "GlobalPool",
@@ -37,6 +40,7 @@ __all__ = [
     "Table",
     "Threshold",
     "ThresholdSearch",
+    "Upsample",
     "WidthConverter",
     "Window",
     "vector",
