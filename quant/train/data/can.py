@@ -12,7 +12,7 @@ from .source import Dataset, Source
 
 TRAIN_SEEDS = (1, 2, 3)
 TEST_SEED = 101
-TRAIN_SECONDS, TEST_SECONDS = 40.0, 30.0
+TRAIN_SECONDS, TEST_SECONDS = 30.0, 20.0
 
 SAME = tuple(0.0005 * 2**k for k in range(12))
 """Edges in seconds, 0.5 ms to about 1 s, for the time since the identifier was last seen."""

@@ -83,6 +83,69 @@ def test_a_mistake_is_one_line(tmp_path: Path, old: str, new: str, message: str)
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
 
 
+IMAGES = """
+name: tiny
+dataset: digits
+input: {bits: 3}
+layers:
+  - {kind: conv, channels: 8, kernel: 3, padding: 1, pool: 2, weight_bits: 3, activation_bits: 2}
+  - {kind: residual, channels: 12, stride: 2, weight_bits: 3, activation_bits: 2, branch_bits: 4}
+  - {kind: average, activation_bits: 4}
+  - {units: 8, weight_bits: 3, activation_bits: 2}
+output: {weight_bits: binary}
+training: {epochs: 1, moved: 0.5}
+"""
+
+
+def test_layers_over_images(tmp_path: Path) -> None:
+    spec = load_spec(write(tmp_path, IMAGES))
+    assert [layer.kind for layer in spec.layers] == ["conv", "residual", "average", "dense"]
+    assert spec.shapes == [(8, 8, 1), (4, 4, 8), (2, 2, 12), (12,), (8,)]
+    assert (spec.layers[0].stride, spec.layers[1].kernel) == (1, 3)
+    assert "kind" not in spec.layers[3].model_dump() and spec.layers[0].model_dump()["kind"] == "conv"
+    assert load_spec(write(tmp_path, IMAGES.replace("{units", "{kind: dense, units"))) == spec
+
+
+KIND = "must be a mapping whose kind is dense (also where there is none), conv, residual or average, not"
+MISFITS = [
+    ("kind: conv", "kind: dilated", f"layers.0: {KIND} {{'kind': 'dilated'"),
+    ("kind: conv", "kind: [conv]", f"layers.0: {KIND} {{'kind': ['conv']"),
+    ("{units: 8, weight_bits: 3, activation_bits: 2}", "dense", f"layers.3: {KIND} 'dense'"),
+    ("pool: 2", "pull: 2", "layers.0.pull: no such key (its value is 2); the keys here are kind, channels, kernel"),
+    ("branch_bits: 4", "branch_bits: 9", "layers.1.branch_bits: must be less than or equal to 8, not 9"),
+    (", branch_bits: 4", "", "layers.1.branch_bits: must be given"),
+    ("activation_bits: 4}", "activation_bits: binary}",
+     "layers.2.activation_bits: must be a valid integer, not 'binary'"),
+    ("kernel: 3", "kernel: 11", "layers.0.kernel: must be at most 10, the size of the padded input, not 11"),
+    ("kernel: 3", "kernel: 0", "layers.0.kernel: must be greater than or equal to 1, not 0"),
+    ("padding: 1", "padding: 3", "layers.0.padding: must be less than the kernel, 3, not 3"),
+    ("pool: 2", "pool: 9", "layers.0.pool: must be at most 8, the size of what is pooled, not 9"),
+    ("stride: 2", "stride: 2, kernel: 2", "layers.1.kernel: must be odd, so that both branches have one size, not 2"),
+    ("{kind: average, activation_bits: 4}", "{units: 3, weight_bits: 2, activation_bits: 2}\n"
+     "  - {kind: average, activation_bits: 4}",
+     "layers.3.kind: an average needs rows and columns, and what goes in has shape (3,)"),
+    ("dataset: digits", "dataset: nsl-kdd",
+     "layers.0.kind: a convolution needs rows and columns, and what goes in has shape (72,)"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "message"), MISFITS)
+def test_a_layer_that_does_not_fit_is_one_line(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert old in IMAGES
+    path = write(tmp_path, IMAGES.replace(old, new, 1))
+    with pytest.raises(RequestError) as caught:
+        load_spec(path)
+    assert message in str(caught.value)
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_what_is_no_image_is_not_moved(tmp_path: Path) -> None:
+    text = TEXT.replace("digits", "nsl-kdd")
+    with pytest.raises(RequestError, match=r"training.moved: must be 0, as samples of nsl-kdd are no images, not 0.25"):
+        load_spec(write(tmp_path, text))
+    assert load_spec(write(tmp_path, text.replace("moved: 0.25, ", ""))).shapes[0] == (72,)
+
+
 @pytest.mark.parametrize("text", ["", "[1, 2]", "just words", "42"])
 def test_not_a_mapping(tmp_path: Path, text: str) -> None:
     with pytest.raises(RequestError, match="must be a mapping of keys to values"):
