@@ -47,11 +47,15 @@ class Near(NamedTuple):
 
 
 class Levels(NamedTuple):
-    """What a tensor's element is exactly, and the least and the greatest value that float32 evaluation may give."""
+    """What a tensor's element is exactly, and the least and the greatest value that float32 evaluation may give.
+
+    ``given`` says that the executor has the exact value, or before a quantizer had it.
+    """
 
     exact: Fraction
     least: Fraction
     greatest: Fraction
+    given: bool
 
 
 class Exact:
@@ -114,11 +118,14 @@ class Exact:
         """
         node = self.nodes.get(name)
         if node is None or node.op_type not in QUANTIZERS:
-            near = self.element(name, index)
-            return Levels(near.value, near.value - Fraction(near.error), near.value + Fraction(near.error))
+            value, error = self.element(name, index)
+            found = Fraction(float(self.context[name][index]))
+            return Levels(value, value - Fraction(error), value + Fraction(error), found == value)
         before = self.element(node.input[0], index)
-        quantize, error = quantizer(self, node, index, before)
-        return Levels(quantize(before.value), quantize(before.value - error), quantize(before.value + error))
+        found = Fraction(float(self.context[node.input[0]][index]))
+        quantize, room = quantizer(self, node, index, before)
+        return Levels(quantize(before.value), quantize(before.value - room), quantize(before.value + room),
+                      found == before.value)
 
     def _evaluate(self, name: str, index: Index) -> Near:
         from .exact_operators import RULES

@@ -1,0 +1,160 @@
+"""Branches that meet: sums of unequal scales, channels side by side."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..formats import Format
+from ..operators import Add, Concat, Requantize
+from .arrange import arrange, flat, positions_of
+from .context import Context, operator
+from .model import Op
+from .ratios import integer_ratio, spread
+from .settle import settle
+from .steps import Pair, Side
+from .values import Const, Value, floats
+
+MULTIPLIER_BITS = 24
+"""Bits that a multiplier of a branch may have."""
+
+
+def join(ctx: Context, op: Op, left: Value, right: Value, kind: str | None = None) -> Value:
+    """Two values element by element: ``Add`` and ``Sub`` of branches, any arithmetic of functions of one value."""
+    kind = kind or op.kind
+    if left.index.shape != right.index.shape:
+        op.fail(f"branches of shapes {left.index.shape} and {right.index.shape} would have to be repeated",
+                "branches must have one shape")
+    one = left.node == right.node and np.array_equal(left.index, right.index)
+    affine = left.affine() is not None and right.affine() is not None
+    if one and not (affine and kind in ("Add", "Sub")):
+        same = all(np.array_equal(getattr(left, f), getattr(right, f)) for f in ("scale", "zero", "offset"))
+        if same:
+            sides = (tuple(step for step, _ in v.steps) for v in (left, right))
+            return replace(left, steps=((Pair(kind, *sides), (op.inputs[0], left.index)),))
+    if kind not in ("Add", "Sub"):
+        op.fail(f"{kind} of two activations is not supported", "only sums and differences of branches are, and "
+                "functions of one and the same tensor")
+    left, right = settle(ctx, op, left), settle(ctx, op, right)
+    left, right = _aligned(ctx, op, left, right)
+    return _sum(ctx, op, left, right, -1 if kind == "Sub" else 1)
+
+
+def _aligned(ctx: Context, op: Op, left: Value, right: Value) -> tuple[Value, Value]:
+    """Both branches over nodes of one shape and one order."""
+    if left.shape == right.shape and np.array_equal(left.index, right.index):
+        return left, right
+    if left.index.size != left.size or right.index.size != right.size:
+        op.fail("its branches are parts of other tensors in different orders", "add whole tensors")
+    order = np.zeros(left.size, np.int64)  # right's elements in left's order
+    order[left.index.ravel()] = right.index.ravel()
+    return left, arrange(ctx, op, right, order.reshape(left.shape))
+
+
+def _sum(ctx: Context, op: Op, left: Value, right: Value, sign: int) -> Value:
+    (a, p), (b, r) = (value.affine() or (None, None) for value in (left, right))
+    assert a is not None and b is not None
+    channels = left.channels
+    pairs = list(zip(spread(a, channels), (sign * f for f in spread(b, channels))))
+    distinct = {pair: integer_ratio(list(pair), MULTIPLIER_BITS) for pair in dict.fromkeys(pairs)}
+    if any(ratio is None or 0 in ratio[0] for ratio in distinct.values()):
+        op.fail(f"the scales of its branches are in no ratio of integers of {MULTIPLIER_BITS} bits",
+                "put a quantizer in front of it on both branches")
+    found = [distinct[pair] for pair in pairs]
+    multipliers = np.array([ratio[0] for ratio in found if ratio is not None], np.int64)
+    units = np.array([ratio[1] for ratio in found if ratio is not None], object)
+    if np.all(multipliers == multipliers[0]):
+        factors = (int(multipliers[0, 0]), int(multipliers[0, 1]))
+    else:
+        factors = tuple(_common_sign(op, multipliers[:, i]) for i in (0, 1))  # type: ignore[assignment]
+        left, right = (_multiplied(ctx, op, v, np.abs(multipliers[:, i])) for i, v in enumerate((left, right)))
+    scale = floats(units[0] if np.all(units == units[0]) else units)
+    offset = floats(np.asarray(p + sign * r, object))
+    name = ctx.emit("add", Add, (left.node, right.node), left.shape, None, scale, multipliers=factors)
+    return Value(name, left.shape, left.index, scale=scale, offset=offset)
+
+
+def _common_sign(op: Op, multipliers: np.ndarray) -> int:
+    signs = np.unique(np.sign(multipliers))
+    if len(signs) != 1:
+        op.fail("some channels of a branch have a negative scale and others a positive one", "put a quantizer in "
+                "front of it")
+    return int(signs[0])
+
+
+def _multiplied(ctx: Context, op: Op, value: Value, multipliers: np.ndarray) -> Value:
+    """The integers of ``value`` times one positive integer per channel."""
+    if np.all(multipliers == 1):
+        return value
+    lo, hi = ctx.ranges[value.node]
+    low, high = int((lo * multipliers).min()), int((hi * multipliers).max())
+    name = ctx.emit("rescale", Requantize, (value.node,), value.shape, Format.of_range(low, high),
+                    multiplier=multipliers, offset=np.array([0]), shift=0, y_min=low, y_max=high)
+    return replace(value, node=name)
+
+
+@operator("Concat")
+def import_concat(ctx: Context, op: Op) -> Value:
+    """Tensors one after the other along their channels, or flat ones along their only axis."""
+    values = [_whole(ctx, op, at) for at in range(len(op.inputs))]
+    ndim = values[0].index.ndim
+    axis = op.flag("axis", 1)
+    axis += ndim if axis < 0 else 0
+    shapes = {tuple(np.delete(v.index.shape, axis)) for v in values if v.index.ndim == ndim and axis < ndim}
+    if len(shapes) != 1 or any(v.index.ndim != ndim for v in values):
+        op.fail(f"tensors of shapes {', '.join(str(v.index.shape) for v in values)} do not fit side by side",
+                "export the model again")
+    others = int(np.prod(next(iter(shapes))))
+    index: np.ndarray
+    if others == 1:
+        values = [flat(ctx, op, v) for v in values]
+        starts = np.cumsum([0, *(v.size for v in values)])
+        index = np.concatenate([v.index + start for v, start in zip(values, starts)], axis=axis)
+    else:
+        values = [_by_channel(ctx, op, v, axis) for v in values]
+        parts = [np.moveaxis(v.index, axis, -1) for v in values]
+        shape = (*values[0].shape[:-1], sum(v.channels for v in values))
+        joined = np.concatenate(parts, axis=-1).shape
+        index = np.moveaxis(np.arange(int(np.prod(joined))).reshape(joined), -1, axis)
+        if any(v.shape[:-1] != shape[:-1] for v in values):
+            op.fail("its branches' positions differ", "join along the channels")
+    return _side_by_side(ctx, op, values, index)
+
+
+def _whole(ctx: Context, op: Op, at: int) -> Value:
+    if isinstance(ctx.operand(op, at), Const):
+        op.fail("joins a constant to an activation", "quantize and join activations alone")
+    return ctx.value(op, at)
+
+
+def _by_channel(ctx: Context, op: Op, value: Value, axis: int) -> Value:
+    """``value`` over a node whose channels are the tensor's ``axis`` and whose elements are the tensor's."""
+    order = np.moveaxis(value.index, axis, -1)
+    spatial = [n for i, n in enumerate(order.shape[:-1]) if i > 0] or [1]
+    done = arrange(ctx, op, value, order.reshape(*spatial, order.shape[-1]))
+    return replace(done, index=positions_of(value, order))
+
+
+def _side_by_side(ctx: Context, op: Op, values: list[Value], index: np.ndarray) -> Value:
+    """One node of several values' channels; bases and steps stand side by side."""
+    formats = [ctx.nodes[v.node].output.format for v in values]
+    if all(f == formats[0] for f in formats):
+        form = formats[0]
+    else:
+        form = Format.of_range(min(f.lo for f in formats), max(f.hi for f in formats))
+    shape = (*values[0].shape[:-1], sum(v.channels for v in values))
+    fields = {f: _joined([getattr(v, f) for v in values], values) for f in ("scale", "zero", "offset")}
+    name = ctx.emit("concat", Concat, tuple(v.node for v in values), shape, form, fields["scale"])
+    steps: tuple = ()
+    if any(v.steps for v in values):
+        starts = np.cumsum([0, *(v.channels for v in values)])
+        parts = tuple((np.arange(start, start + v.channels), tuple(step for step, _ in v.steps))
+                      for v, start in zip(values, starts))
+        steps = ((Side(parts), (op.inputs[0], values[0].index)),)
+    return Value(name, shape, index, steps=steps, **fields)
+
+
+def _joined(constants: list[np.ndarray], values: list[Value]) -> np.ndarray:
+    row = np.concatenate([np.broadcast_to(c, (v.channels,)) for c, v in zip(constants, values)])
+    return np.asarray(row[0]) if np.all(row == row[0]) else row

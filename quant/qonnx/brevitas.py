@@ -1,0 +1,45 @@
+"""Import of a Brevitas module: exported to QONNX, then read like any other file."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..formats import Format
+from .failure import ImportFailure
+from .imported import Imported
+from .importer import FAULTS, import_proto
+from .model import read
+
+if TYPE_CHECKING:
+    import torch
+
+
+def import_module(module: torch.nn.Module, sample: torch.Tensor, *, name: str | None = None,
+                  input_format: Format | None = None, input_scale: float | None = None,
+                  input_offset: float = 0.0) -> Imported:
+    """The integer graph of a Brevitas module in eval mode, for inputs of the shape of ``sample`` (batch first).
+
+    The options are those of :func:`~bitloom.quant.qonnx.import_qonnx`.
+    """
+    try:
+        import torch
+        from brevitas.export import export_qonnx
+    except ImportError as error:
+        raise ImportFailure(f"importing a module needs the package {error.name}; pip install 'bitloom[train,qonnx]'") \
+            from error
+    title = name or type(module).__name__
+    training = module.training
+    with tempfile.TemporaryDirectory() as folder, torch.no_grad():
+        path = Path(folder) / "module.onnx"
+        try:
+            export_qonnx(module.eval(), args=sample[:1], export_path=str(path))
+        except FAULTS as error:
+            raise ImportFailure(f"{title}: Brevitas cannot export it ({type(error).__name__}: {error}); "
+                                "leave out operations that its QONNX export does not know") from error
+        finally:
+            module.train(training)
+        proto = read(path)
+    return import_proto(proto, title, name=title, input_format=input_format, input_scale=input_scale,
+                        input_offset=input_offset)

@@ -1,0 +1,219 @@
+"""An imported network against QONNX's own executor, quantizer by quantizer.
+
+Each quantizer is compared for itself: the integer graph computes it from what the executor had at the quantizers
+before, so that one difference is not counted again behind it. Where the two differ, rational arithmetic decides
+(:mod:`~bitloom.quant.qonnx.exact`). It is a tie if the exact value before the quantizer lies so close to one of its
+steps that float32's rounding errors explain what the executor has, and the integer graph has what the exact value
+gives. As the graph's functions are float32's, too, it may also have the other side of that step, but not where the
+executor's own value is exact. Anything else is a mismatch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ..graph import Input
+from ..operators import ArgMax
+from .exact import Exact, Index, Near, Unjudged
+from .executor import Context, execute
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+    from . import Imported
+
+JUDGED = 64
+"""After so many mismatching samples of a batch at one quantizer, the others that differ are not looked into."""
+
+OFF_GRID = 0.05
+"""How far a value may be from its quantizer's grid, in steps: float32 holds a product of 16 bits far better."""
+
+
+class Comparison(NamedTuple):
+    """``quantizer``, a tensor of the file, against ``node`` of the graph, over ``samples`` samples.
+
+    ``mismatches`` counts the samples in which an element differs and is no tie, ``ties`` the others in which an element
+    differs.
+    """
+
+    quantizer: str
+    node: str
+    samples: int
+    mismatches: int
+    ties: int
+
+
+def compare(
+    imported: Imported, model: ModelProto, inputs: np.ndarray, note: Callable[[str], None] = lambda _: None
+) -> list[Comparison]:
+    """Run the file ``model`` in the executor and the graph ``imported`` from it on the same real ``inputs``.
+
+    :param inputs: floats of shape (samples, *shape of the file's input without its first axis), on the grid of the
+        graph's input (see :func:`on_grid`).
+    :param note: told how many samples are done.
+    :returns: a row for each quantizer, in the graph's order, and last one for the output: the class where the graph
+        ends in one.
+    """
+    totals: dict[tuple[str, str], np.ndarray] = {}
+    done = 0
+    for where, context in execute(model, inputs):
+        for (quantizer, node), verdict in _batch(imported, model, context, np.asarray(inputs[where])).items():
+            counts = totals.setdefault((quantizer, node), np.zeros(3, np.int64))
+            counts += [len(verdict), int((verdict == _MISMATCH).sum()), int((verdict == _TIE).sum())]
+        done = where.stop
+        note(f"{done} of {len(inputs)} samples")
+    return [Comparison(*key, *(int(n) for n in counts)) for key, counts in totals.items()]
+
+
+_EQUAL, _TIE, _MISMATCH = range(3)
+
+
+class _Grid:
+    """How the integers of a node of the graph lie in the real tensor of the file: base + unit · integer, and where.
+
+    Found by asking ``imported.real``, which is affine in each element.
+    """
+
+    def __init__(self, imported: Imported, node: str) -> None:
+        shape = imported.graph[node].output.shape
+        count = int(np.prod(shape))
+        zeros = np.zeros((1, *shape), np.int64)
+        base, one, many = (np.asarray(imported.real(node, zeros + k), dtype=np.float64)[0]
+                           for k in (0, 1, np.arange(count).reshape(shape)))
+        self.tensor = base.shape
+        """The shape of the tensor, without the axis of samples."""
+        self.base, self.unit = base.ravel(), (one - base).ravel()
+        self.origin = np.rint((many.ravel() - self.base) / self.unit).astype(np.int64)
+        """For each element of the tensor, the element of the node it is."""
+        self.shape = shape
+
+    def real(self, integers: np.ndarray) -> np.ndarray:
+        """What ``integers`` (samples, *node shape) stand for: float64 (samples, elements), ordered as in the tensor."""
+        return self.base + self.unit * integers.reshape(len(integers), -1)[:, self.origin]
+
+    def integers(self, real: np.ndarray, otherwise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The nearest integers (samples, *node shape) of a tensor, and which of its elements are off the grid.
+
+        Elements of the node that the tensor does not contain are taken from ``otherwise``.
+        """
+        exact = (real.reshape(len(otherwise), -1) - self.base) / self.unit
+        nearest = np.rint(exact)
+        integers = otherwise.reshape(len(otherwise), -1).copy()
+        integers[:, self.origin] = nearest
+        return integers.reshape(otherwise.shape), np.abs(exact - nearest) > OFF_GRID
+
+
+def _batch(
+    imported: Imported, model: ModelProto, context: Context, inputs: np.ndarray
+) -> dict[tuple[str, str], np.ndarray]:
+    """By quantizer and node, whether each sample of one batch is equal, tied or a mismatch."""
+    graph = imported.graph
+    given = imported.quantize(inputs).reshape(-1, *graph.input.output.shape)
+    exact = Exact(model, context, _given(imported, given))
+    values: dict[str, np.ndarray] = {}
+    found: dict[tuple[str, str], np.ndarray] = {}
+    for node in graph:
+        y = given if isinstance(node, Input) else node.evaluate(*(values[operand] for operand in node.inputs))
+        quantizer = imported.quantizers.get(node.name)
+        if quantizer is not None:
+            grid = _Grid(imported, node.name)
+            theirs, off = grid.integers(context[quantizer].astype(np.float64), y)
+            found[quantizer, node.name] = _judge(exact, quantizer, grid, y, off)
+            y = theirs if node.output.format.holds(theirs) else y
+        values[node.name] = y
+    if graph.output not in imported.quantizers:
+        tensor = model.graph.output[0].name
+        found[tensor, graph.output] = _judge_output(imported, exact, tensor, values)
+    return found
+
+
+def _given(imported: Imported, integers: np.ndarray) -> Callable[[Index, float], Near]:
+    """What an element of the file's input is exactly: integer · scale + offset, which its float32 stands for."""
+    facts = imported.graph.metadata["input"]
+    scale, offset = (Fraction(float(facts[key])) for key in ("scale", "offset"))  # type: ignore[index]
+    grid, flat = _Grid(imported, imported.graph.input.name), integers.reshape(len(integers), -1)
+
+    def exact(index: Index, found: float) -> Near:
+        at = int(np.ravel_multi_index(index[1:], grid.tensor)) if grid.tensor else 0
+        value = int(flat[index[0], grid.origin[at]]) * scale + offset
+        return Near(value, abs(float(Fraction(found) - value)))
+
+    return exact
+
+
+def _judge(exact: Exact, tensor: str, grid: _Grid, ours: np.ndarray, off: np.ndarray) -> np.ndarray:
+    """Whether each sample is equal at the quantizer ``tensor``, tied, or a mismatch."""
+    theirs = exact.context[tensor].reshape(len(ours), -1).astype(np.float64)
+    real, step = grid.real(ours), np.abs(grid.unit)
+    verdict = np.where(off.any(axis=1), _MISMATCH, _EQUAL)
+    differ = np.abs(theirs - real) > 0.25 * step
+    for sample in np.flatnonzero(differ.any(axis=1) & (verdict == _EQUAL)):
+        tied = (verdict == _MISMATCH).sum() < JUDGED and all(
+            _tie(exact, tensor, int(sample), int(at), float(real[sample, at]), float(step[at]))
+            for at in np.flatnonzero(differ[sample])
+        )
+        verdict[sample] = _TIE if tied else _MISMATCH
+    return verdict
+
+
+def _judge_output(imported: Imported, exact: Exact, tensor: str, values: dict[str, np.ndarray]) -> np.ndarray:
+    """Whether each sample's output is equal, tied, or a mismatch."""
+    graph = imported.graph
+    node, ours = graph[graph.output], values[graph.output]
+    if not isinstance(node, ArgMax):
+        grid = _Grid(imported, node.name)
+        return _judge(exact, tensor, grid, ours, np.zeros((len(ours), 1), bool))
+    scores, axis = _scores(exact, tensor)
+    table = np.moveaxis(exact.context[scores], axis, -1)
+    theirs, ours = table.argmax(axis=-1), ours.reshape(table.shape[:-1])
+    verdict = np.full(len(ours), _EQUAL)
+    for place in zip(*np.nonzero(theirs != ours)):
+        if verdict[place[0]] != _MISMATCH:
+            tied = _tied_classes(exact, scores, axis, place, int(ours[place]), int(theirs[place]))
+            verdict[place[0]] = _TIE if tied else _MISMATCH
+    return verdict
+
+
+def _scores(exact: Exact, tensor: str) -> tuple[str, int]:
+    """The tensor of the scores and its axis of classes: of the file's own ArgMax, or of its output."""
+    node = exact.nodes.get(tensor)
+    while node is not None and node.op_type in ("ArgMax", "Cast", "Reshape", "Flatten", "Squeeze", "Identity"):
+        if node.op_type == "ArgMax":
+            return node.input[0], int(exact.attributes(node).get("axis", 0))
+        node = exact.nodes.get(node.input[0])
+    return tensor, -1 if len(exact.shape(tensor)) <= 2 else 1
+
+
+def _tied_classes(exact: Exact, scores: str, axis: int, place: Index, ours: int, theirs: int) -> bool:
+    """Whether ``ours`` has the greatest exact score of the two and float32's error explains ``theirs``."""
+
+    def score(label: int) -> Near:
+        index = list(map(int, place))
+        index.insert(axis % len(exact.shape(scores)), label)
+        return exact.element(scores, tuple(index))
+
+    try:
+        a, b = score(ours), score(theirs)
+    except Unjudged:
+        return False
+    ahead = a.value - b.value
+    return (ahead > 0 or (ahead == 0 and ours < theirs)) and float(ahead) <= a.error + b.error
+
+
+def _tie(exact: Exact, tensor: str, sample: int, at: int, ours: float, step: float) -> bool:
+    """Whether float32's error explains what the executor has, and ``ours`` is right, or within that error as well."""
+    shape = exact.shape(tensor)
+    index = (sample, *(int(i) for i in np.unravel_index(at, shape[1:])))
+    near = 0.25 * step
+    try:
+        levels = exact.levels(tensor, index)
+    except Unjudged:
+        return False
+    least, greatest = float(levels.least) - near, float(levels.greatest) + near
+    if not least <= float(exact.context[tensor][index]) <= greatest:
+        return False
+    return abs(float(levels.exact) - ours) <= near or (not levels.given and least <= ours <= greatest)

@@ -1,0 +1,174 @@
+"""The import under way: tensors known so far, nodes emitted so far, and the range of each channel."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..formats import Format
+from ..graph import GraphError, Node, Range, Tensor
+from ..operators import Conv, MatMul, Pool, Reshape
+from ..operators.spatial import extents
+from .model import Model, Op
+from .values import Const, Value
+
+if TYPE_CHECKING:
+    from .quantizers import Quantizer
+
+Result = Value | Const
+Handler = Callable[["Context", Op], Result | tuple[Result | None, ...]]
+
+HANDLERS: dict[str, Handler] = {}
+"""Operator → what imports it."""
+
+
+def operator(*kinds: str) -> Callable[[Handler], Handler]:
+    """Register the decorated function as the importer of the operators ``kinds``."""
+
+    def register(handler: Handler) -> Handler:
+        HANDLERS.update(dict.fromkeys(kinds, handler))
+        return handler
+
+    return register
+
+
+@dataclass(eq=False)
+class View:
+    """How a node's integers become a tensor of the file: real = scale · (q − zero) + offset in the order ``index``."""
+
+    tensor: str
+    value: Value
+
+
+@dataclass(eq=False)
+class Context:
+    """State of one import."""
+
+    model: Model
+    tensors: dict[str, Result] = field(default_factory=dict)
+    nodes: dict[str, Node] = field(default_factory=dict)
+    ranges: dict[str, Range] = field(default_factory=dict)
+    views: dict[str, View] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    direct: Op | None = None
+    """The quantizer that stands right behind the input, whose integers the graph takes."""
+    entry: Quantizer | None = None
+    """What that quantizer computes."""
+
+    def note(self, text: str) -> None:
+        """Tell the user something that was inferred or left out, once."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def operand(self, op: Op, at: int) -> Result:
+        """Operand number ``at`` of ``op``."""
+        if at >= len(op.inputs) or not op.inputs[at]:
+            op.fail(f"needs input {at + 1} and has {len(op.inputs)}", "export the model again")
+        return self.tensors[op.inputs[at]]
+
+    def value(self, op: Op, at: int = 0) -> Value:
+        """Operand number ``at``, which depends on the network's input."""
+        operand = self.operand(op, at)
+        if isinstance(operand, Const):
+            op.fail(f"input {at + 1} must depend on the network's input, and is constant", "fold constants first")
+        if operand.host is not None:
+            op.fail(f"stands behind {operand.host[0]}, which is left to the host", "end the network there")
+        return operand
+
+    def const(self, op: Op, at: int) -> Const:
+        """Operand number ``at``, which is constant."""
+        operand = self.operand(op, at)
+        if isinstance(operand, Value):
+            op.fail(f"input {at + 1} must be constant, and depends on the network's input",
+                    "products of two activations are not supported; use layers with constant parameters")
+        return operand
+
+    def array(self, op: Op, at: int) -> np.ndarray:
+        """The constant operand number ``at``: finite numbers."""
+        array = self.const(op, at).array
+        if array.dtype.kind == "f" and not np.all(np.isfinite(array)):
+            op.fail(f"constant {op.inputs[at]!r} must be finite, and NaN or infinite values occur", "train again")
+        return array
+
+    def optional(self, op: Op, at: int) -> np.ndarray | None:
+        """The constant operand number ``at``, or None if the operation has none."""
+        return self.array(op, at) if at < len(op.inputs) and op.inputs[at] else None
+
+    def emit(self, kind: str, cls: type[Node], inputs: tuple[str, ...], shape: tuple[int, ...],
+             form: Format | None = None, scale: np.ndarray | None = None, **constants: Any) -> str:
+        """Append a node named after its ``kind`` and number; its format is that of its range unless given."""
+        self.counts[kind] += 1
+        name = f"{kind}{self.counts[kind]}"
+        scales = () if scale is None else tuple(float(s) for s in np.atleast_1d(scale))
+        node = cls(name, inputs, Tensor(shape, form or Format(1), scales), **constants)
+        self.place(node, form is None)
+        return name
+
+    def place(self, node: Node, infer: bool) -> None:
+        """Keep ``node`` under its name, its range with it; with ``infer`` its format is that of its range."""
+        lo, hi = self._range(node)
+        if infer:
+            least, greatest = int(lo.min()), int(hi.max())
+            if max(abs(least), abs(greatest)) >= 1 << 62:
+                raise GraphError(f"node {node.name!r}: sums must stay below 2^62, and {greatest} is possible")
+            node = replace(node, output=replace(node.output, format=Format.of_range(least, greatest)))
+        operands = tuple(self.nodes[name].output for name in node.inputs)
+        node.check(*operands)
+        self.nodes[node.name], self.ranges[node.name] = node, (lo, hi)
+
+    def _range(self, node: Node) -> Range:
+        """The least and greatest value of each channel: the operator's own rule on the smallest operand there is."""
+        operands = []
+        for name in node.inputs:
+            shape = self.nodes[name].output.shape
+            if isinstance(node, Conv):
+                spatial = extents(node.kernel, node.dilation)
+            elif isinstance(node, Pool):
+                spatial = node.kernel
+            elif isinstance(node, Reshape):
+                spatial = shape[:-1]
+            else:
+                spatial = (1,) * (len(shape) - 1)
+            lo, hi = self.ranges[name]
+            operands.append((np.broadcast_to(lo, (*spatial, len(lo))), np.broadcast_to(hi, (*spatial, len(hi)))))
+        lo, hi = node.ranges(*operands)
+        axes = tuple(range(lo.ndim - 1))
+        return lo.min(axis=axes), hi.max(axis=axes)
+
+    def sole(self, value: Value) -> bool:
+        """Whether nothing but the operation that now reads ``value`` reads the integers of its node."""
+        names = value.trail
+        return bool(names) and all(self.model.readers[n] == 1 and n != self.model.output for n in names) and not any(
+            value.node in node.inputs for node in self.nodes.values())
+
+    def rescaled(self, value: Value, multipliers: np.ndarray, bias: np.ndarray | None = None) -> bool:
+        """Multiply the rows of the layer that gives ``value`` and add to its bias; False if it has other readers."""
+        node = self.nodes[value.node]
+        if not isinstance(node, (MatMul, Conv)) or not self.sole(value):
+            return False
+        weights = node.weights * multipliers.reshape(-1, *(1,) * (node.weights.ndim - 1))
+        total = (0 if node.bias is None else node.bias * multipliers) + (0 if bias is None else bias)
+        form = node.weight_format if node.weight_format.holds(weights) else format_of(weights)
+        scale = tuple(float(s) for s in np.atleast_1d(value.scale / np.where(multipliers == 0, 1, multipliers)))
+        changed = replace(node, weights=weights, weight_format=form, bias=total if np.any(total) else None,
+                          output=replace(node.output, scale=scale))
+        self.place(changed, True)
+        return True
+
+
+def format_of(weights: np.ndarray) -> Format:
+    """The narrowest format of ``weights``; bipolar where all are −1 or +1."""
+    if np.all(np.abs(weights) == 1):
+        return Format(1, signed=True, bipolar=True)
+    return Format.of_range(int(weights.min()), int(weights.max()))
+
+
+def safe_name(name: str) -> str:
+    """``name`` with nothing but letters, digits and underscores."""
+    return re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_") or "network"

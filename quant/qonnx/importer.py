@@ -1,0 +1,242 @@
+"""From a QONNX file to the integer graph: each operation in topological order, each by what is registered for it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from bitloom import RequestError
+
+from ..formats import Format
+from ..graph import Graph, Input, Node, Tensor
+from ..verifier import verify
+from . import activation, elementwise, fold, linear, multithreshold, pools, resize, scores, shapes, spatial  # noqa: F401
+from .context import HANDLERS, Context, Result, View, safe_name
+from .failure import ImportFailure
+from .imported import Imported
+from .model import Model, Op, parse, read
+from .values import Const, Value
+
+QUANTIZERS = ("Quant", "IntQuant", "BipolarQuant")
+OWN = (*QUANTIZERS, "Constant", "Trunc", "MultiThreshold", "QuantizeLinear", "DequantizeLinear")
+"""Operators that are handled here even where all they read is constant."""
+
+PIXEL = Format(8)
+FAULTS = (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError, AssertionError, RuntimeError,
+          StopIteration, MemoryError)
+"""What a malformed operation can raise anywhere in numpy and onnx."""
+
+
+def import_qonnx(path: str | Path, *, name: str | None = None, input_format: Format | None = None,
+                 input_scale: float | None = None, input_offset: float = 0.0) -> Imported:
+    """The integer graph of a QONNX file.
+
+    :param name: the graph's name, the file's otherwise.
+    :param input_format: the integers that the graph takes; real input = input_scale · integer + input_offset. Without
+        both, the integers are those of the quantizer right behind the input; where there is none, 8 bits unsigned and a
+        scale of 1/255 are assumed and noted.
+    :raises ImportFailure: the file or a part of it cannot become an integer graph: one line with node, operator,
+        reason and way out.
+    """
+    return import_proto(read(path), Path(path).name, name=name or Path(path).stem, input_format=input_format,
+                        input_scale=input_scale, input_offset=input_offset)
+
+
+def import_proto(proto: onnx.ModelProto, source: str, *, name: str, input_format: Format | None = None,
+                 input_scale: float | None = None, input_offset: float = 0.0) -> Imported:
+    """The integer graph of a model in memory; see :func:`import_qonnx`. ``source`` is what messages call it."""
+    if input_scale is not None and not (np.isfinite(input_scale) and input_scale > 0):
+        raise ImportFailure(f"input_scale must be a positive number, not {input_scale}; leave it out for 1/255")
+    if not np.isfinite(input_offset):
+        raise ImportFailure(f"input_offset must be a number, not {input_offset}; leave it out for 0")
+    try:
+        model = parse(proto, source)
+    except FAULTS as error:
+        raise _failure(f"{source}: malformed", error) from error
+    ctx = Context(model, notes=list(model.notes))
+    ctx.tensors.update((n, Const(a)) for n, a in model.constants.items())
+    given = input_format is not None or input_scale is not None or input_offset != 0.0
+    _enter(ctx, given, input_format, input_scale, input_offset)
+    for op in model.ops:
+        _import(ctx, op)
+    result = ctx.tensors.get(model.output)
+    if not isinstance(result, Value):
+        raise ImportFailure(f"{source}: its output {model.output!r} does not depend on its input; export again")
+    try:
+        result = scores.finish(ctx, result)
+        return _imported(ctx, safe_name(name), result)
+    except FAULTS as error:
+        raise _failure(f"output {model.output!r}", error) from error
+
+
+def _failure(what: str, error: BaseException) -> ImportFailure:
+    if isinstance(error, ImportFailure):
+        return error
+    if isinstance(error, RequestError):
+        return ImportFailure(f"{what}: {error}")
+    return ImportFailure(f"{what}: {type(error).__name__}: {error}; export the model again")
+
+
+def _import(ctx: Context, op: Op) -> None:
+    """Import one operation."""
+    try:
+        constant = all(isinstance(ctx.tensors[n], Const) for n in op.inputs if n)
+        if constant and op.kind not in OWN:
+            results: tuple[Result | None, ...] = fold.fold(ctx, op)
+        elif op.kind not in HANDLERS:
+            op.fail("this operator is not supported", "docs/operators.md lists those that are")
+        else:
+            made = HANDLERS[op.kind](ctx, op)
+            results = made if isinstance(made, tuple) else (made,)
+    except FAULTS as error:
+        raise _failure(f"node {op.name!r} ({op.kind})", error) from error
+    for tensor, result in zip(op.outputs, results):
+        if isinstance(result, Value):
+            result = replace(result, trail=(*result.trail, tensor))
+        if result is not None:
+            ctx.tensors[tensor] = result
+
+
+def _enter(ctx: Context, given: bool, form: Format | None, scale: float | None, offset: float) -> None:
+    """The graph's input: as the user says, as the first quantizer says, or 8 bits of 1/255."""
+    model = ctx.model
+    kind = model.input_type
+    ctx.direct = None if given else _direct(model)
+    if ctx.direct is None and not given:
+        if kind.kind in "iu" and kind.itemsize <= 4:
+            form, scale = Format(8 * kind.itemsize, kind.kind == "i"), 1.0
+        else:
+            ctx.note(f"input {model.input!r} has no quantizer right behind it: 8 bits unsigned, scale 1/255 assumed")
+    form = form or PIXEL
+    scale = (1 / 255 if form == PIXEL else 1.0) if scale is None else float(scale)
+    index = _layout(model)
+    shape = index.shape
+    node = Input("input", (), Tensor(shape, form, (scale,)))
+    ctx.place(node, False)
+    order = np.empty(int(np.prod(shape)), np.int64)
+    order[index.ravel()] = np.arange(order.size)
+    value = Value("input", shape, order.reshape(model.input_shape), scale=np.asarray(scale), offset=np.asarray(offset))
+    ctx.tensors[model.input] = replace(value, trail=(model.input,))
+    if ctx.direct is None:
+        ctx.views["input"] = View(model.input, value)
+
+
+def _readers(model: Model, tensor: str) -> list[Op]:
+    return [op for op in model.ops if tensor in op.inputs and op.kind not in ("Shape", "Size")]
+
+
+def _direct(model: Model) -> Op | None:
+    """The quantizer that alone reads the input, but for shapes."""
+    tensor = model.input
+    while len(readers := _readers(model, tensor)) == 1 and tensor != model.output:
+        op = readers[0]
+        if op.kind in QUANTIZERS and op.inputs[0] == tensor:
+            return op
+        if op.kind not in shapes.SHAPES:
+            return None
+        tensor = op.outputs[0]
+    return None
+
+
+def _layout(model: Model) -> np.ndarray:
+    """The input's elements, numbered in the file's order, in the graph's: channels last."""
+    shape = model.input_shape
+    index = np.arange(int(np.prod(shape))).reshape(shape)
+    if len(shape) < 3:
+        return index.reshape(-1)
+    axis = _channel_axis(model)
+    order = np.moveaxis(index, axis, -1)[0]
+    return order if order.ndim <= 3 else order.reshape(-1, order.shape[-1])
+
+
+def _channel_axis(model: Model) -> int:
+    """Which axis of the input the first operation takes for channels; 1 where none tells."""
+    waiting = deque([(model.input, tuple(range(len(model.input_shape))))])
+    seen = set()
+    while waiting:
+        tensor, axes = waiting.popleft()
+        for op in _readers(model, tensor):
+            if op in seen:
+                continue
+            seen.add(op)
+            if op.kind == "Transpose":
+                perm = op.axes("perm", None) or tuple(reversed(range(len(axes))))
+                if sorted(perm) == list(range(len(axes))):
+                    waiting.append((op.outputs[0], tuple(axes[p] for p in perm)))
+            elif op.channels_last or op.kind in ("MatMul", "Gemm", "MaxPoolNHWC"):
+                return max(axes[-1], 1)
+            elif op.kind in ("Conv", "MaxPool", "AveragePool", "BatchNormalization", "GlobalAveragePool", "Resize",
+                             "GlobalMaxPool", "DepthToSpace"):
+                return axes[1]
+            elif op.kind not in ("Reshape", "Flatten", "Squeeze", "Unsqueeze"):
+                waiting.extend((out, axes) for out in op.outputs[:1])
+    return 1
+
+
+def _imported(ctx: Context, name: str, result: Value) -> Imported:
+    """The graph of what the result needs, its nodes numbered in order."""
+    nodes = _renumbered(ctx, result.node)
+    kept = [old for old in nodes if old in ctx.views]
+    views = {nodes[old].name: ctx.views[old] for old in kept}
+    entry = views["input"].value if "input" in views else None
+    if entry is None:
+        raise ImportFailure(f"{ctx.model.source}: its output does not depend on its input; export again")
+    graph_input = ctx.nodes["input"]
+    metadata: dict[str, object] = {"source": ctx.model.source, "input": _affine(entry)}
+    graph = verify(Graph(name, tuple(nodes.values()), nodes[result.node].name, (), metadata))
+    quantizers = {node: view.tensor for node, view in views.items()}
+    return Imported(graph, quantizers, tuple(ctx.notes), ctx.model.input_shape[1:] or ctx.model.input_shape, views,
+                    _quantize(ctx, entry, graph_input.output.format), entry.index)
+
+
+def _affine(entry: Value) -> dict[str, object]:
+    scale, offset = np.broadcast_arrays(entry.scale, entry.offset - entry.scale * entry.zero)
+    if scale.ndim == 0:
+        return {"scale": float(scale), "offset": float(offset)}
+    return {"scale": [float(s) for s in scale], "offset": [float(o) for o in offset]}
+
+
+class _Nearest:
+    """Real numbers as the nearest integers of a format."""
+
+    def __init__(self, entry: Value, form: Format) -> None:
+        self.entry, self.form = entry, form
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        whole = np.rint((x.astype(np.float64) - self.entry.offset) / self.entry.scale)
+        if self.form.bipolar:
+            return np.where(whole >= 0, 1, -1)
+        return np.clip(whole, self.form.lo, self.form.hi).astype(np.int64)
+
+
+def _quantize(ctx: Context, entry: Value, form: Format) -> Callable[[np.ndarray], np.ndarray]:
+    quantizer = ctx.entry
+    if quantizer is None:
+        return _Nearest(entry, form)
+    return lambda x: quantizer.least + quantizer.step * quantizer.level(x)
+
+
+def _renumbered(ctx: Context, output: str) -> dict[str, Node]:
+    """The nodes that ``output`` needs under their old names, each with its new name."""
+    needed = {output}
+    for name in reversed(ctx.nodes):
+        if name in needed:
+            needed.update(ctx.nodes[name].inputs)
+    counts: dict[str, int] = {}
+    names: dict[str, str] = {}
+    done: dict[str, Node] = {}
+    kinds = {n: n.rstrip("0123456789") for n in ctx.nodes}
+    single = {k for k in ("argmax",) if sum(kinds[n] == k for n in needed) == 1}
+    for old, node in ctx.nodes.items():
+        if old not in needed:
+            continue
+        kind = kinds[old]
+        counts[kind] = counts.get(kind, 0) + 1
+        names[old] = kind if isinstance(node, Input) or kind in single else f"{kind}{counts[kind]}"
+        done[old] = replace(node, name=names[old], inputs=tuple(names[i] for i in node.inputs))
+    return done

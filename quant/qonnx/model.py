@@ -1,0 +1,239 @@
+"""An ONNX file as Python: its operations in topological order, its constants, its one input and one output."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError
+
+from .failure import ImportFailure
+
+SIZE_LIMIT = 1 << 30
+"""Bytes that a file may have."""
+
+STANDARD = ("", "ai.onnx")
+"""Names of ONNX' own domain; older exporters put the quantizers there too."""
+
+QONNX = ("qonnx.custom_op", "finn.custom_op", "onnx.brevitas")
+"""What the names of the quantizers' domains begin with."""
+
+
+@dataclass(frozen=True, eq=False)
+class Op:
+    """One operation of the file: its kind, the tensors it reads and gives, its attributes as Python values."""
+
+    name: str
+    kind: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: dict[str, object]
+    channels_last: bool
+    proto: onnx.NodeProto
+
+    def fail(self, reason: str, way_out: str) -> NoReturn:
+        """Refuse this operation."""
+        raise ImportFailure(f"node {self.name!r} ({self.kind}): {reason}; {way_out}")
+
+    def number(self, name: str, default: float) -> float:
+        """A numeric attribute."""
+        value = self.attributes.get(name, default)
+        if not isinstance(value, (int, float)):
+            self.fail(f"attribute {name} must be a number, not {value!r}", "export the model again")
+        return value
+
+    def flag(self, name: str, default: int) -> int:
+        """An integer attribute."""
+        value = self.number(name, default)
+        if value != int(value):
+            self.fail(f"attribute {name} must be an integer, not {value}", "export the model again")
+        return int(value)
+
+    def axes(self, name: str, default: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        """An attribute of several integers."""
+        value = self.attributes.get(name, default)
+        if value is None:
+            return None
+        if not isinstance(value, (list, tuple)) or not all(isinstance(v, int) for v in value):
+            self.fail(f"attribute {name} must be a list of integers, not {value!r}", "export the model again")
+        return tuple(value)
+
+    def text(self, name: str, default: str) -> str:
+        """A textual attribute."""
+        value = self.attributes.get(name, default)
+        if not isinstance(value, str):
+            self.fail(f"attribute {name} must be a text, not {value!r}", "export the model again")
+        return value
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """What there is to import: operations that the output needs, in topological order, and constants by name."""
+
+    source: str
+    ops: tuple[Op, ...]
+    constants: dict[str, np.ndarray]
+    input: str
+    input_shape: tuple[int, ...]
+    input_type: np.dtype
+    output: str
+    opset: int
+    notes: tuple[str, ...]
+    readers: Counter[str] = field(default_factory=Counter)
+
+
+def read(path: str | Path) -> onnx.ModelProto:
+    """The file as ONNX' own object; :class:`ImportFailure` where it is none."""
+    path = Path(path)
+    try:
+        size = os.stat(path).st_size
+        if path.is_dir():
+            raise ImportFailure(f"{path}: is a folder; name a .onnx file")
+        if size == 0:
+            raise ImportFailure(f"{path}: is empty; export the model again")
+        if size > SIZE_LIMIT:
+            raise ImportFailure(f"{path}: has {size} bytes, and {SIZE_LIMIT} are the limit; export a smaller model")
+        return onnx.load(path)
+    except ImportFailure:
+        raise
+    except OSError as error:
+        raise ImportFailure(f"{path}: cannot be read ({error.strerror or error}); name a .onnx file and its "
+                            "external data") from error
+    except (DecodeError, ValueError, TypeError, RuntimeError, onnx.checker.ValidationError) as error:
+        raise ImportFailure(f"{path}: not an ONNX file, or damaged ({type(error).__name__}); export the model again") \
+            from error
+
+
+def parse(proto: onnx.ModelProto, source: str) -> Model:
+    """The model behind ``proto``; :class:`ImportFailure` where it is not one that can be imported."""
+    if proto.functions:
+        proto = onnx.inliner.inline_local_functions(proto)
+    graph = proto.graph
+    if not graph.node or not graph.output:
+        raise ImportFailure(f"{source}: holds no operations; name an ONNX file that holds a network")
+    if graph.sparse_initializer:
+        raise ImportFailure(f"{source}: sparse initializers are not supported; export dense weights")
+    constants = {t.name: _array(source, t) for t in graph.initializer}
+    output = _one(source, "outputs", [o.name for o in graph.output])
+    ops = _needed(source, _ordered(source, graph, constants), output)
+    read_by = Counter(name for op in ops for name in op.inputs if name)
+    inputs = [i for i in graph.input if i.name not in constants and (i.name in read_by or i.name == output)]
+    entry = _one(source, "inputs", [i.name for i in inputs])
+    shape, notes = _shape(source, inputs[0])
+    kind = inputs[0].type.tensor_type.elem_type
+    opset = max((o.version for o in proto.opset_import if o.domain in STANDARD), default=13)
+    dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(kind)) if kind else np.dtype(np.float32)
+    return Model(source, ops, constants, entry, shape, dtype, output, opset, notes, read_by)
+
+
+def _one(source: str, what: str, names: list[str]) -> str:
+    if len(names) != 1:
+        listed = f"{len(names)} ({', '.join(repr(n) for n in names[:4])})" if names else "none"
+        raise ImportFailure(f"{source}: must have one of its {what}, and has {listed}; export a model with one input "
+                            "and one output")
+    return names[0]
+
+
+def _array(source: str, tensor: onnx.TensorProto) -> np.ndarray:
+    try:
+        return np.asarray(onnx.numpy_helper.to_array(tensor))
+    except (ValueError, TypeError, KeyError, RuntimeError, OSError, AttributeError) as error:
+        raise ImportFailure(f"{source}: constant {tensor.name!r} cannot be read ({type(error).__name__}: {error}); "
+                            "export the model again, external data beside it") from error
+
+
+def _attribute(node: onnx.NodeProto, name: str, source: str, a: onnx.AttributeProto) -> object:
+    if a.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS):
+        raise ImportFailure(f"node {name!r} ({node.op_type}): control flow has no place in a pipeline; export the "
+                            "model without branches and loops")
+    value = onnx.helper.get_attribute_value(a)
+    if isinstance(value, onnx.TensorProto):
+        return _array(source, value)
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return value if isinstance(value, (int, float)) else list(value) if isinstance(value, list) else value
+
+
+def _op(source: str, node: onnx.NodeProto) -> Op:
+    name = node.name or (node.output[0] if node.output else "?")
+    if node.domain not in STANDARD and not node.domain.startswith(QONNX):
+        raise ImportFailure(f"node {name!r} ({node.op_type}): operators of the domain {node.domain!r} are unknown; "
+                            "export with standard ONNX and QONNX operators")
+    attributes = {a.name: _attribute(node, name, source, a) for a in node.attribute}
+    inputs = list(node.input)
+    while inputs and not inputs[-1]:
+        inputs.pop()
+    return Op(name, node.op_type, tuple(inputs), tuple(node.output), attributes,
+              node.domain.endswith("channels_last"), node)
+
+
+def _ordered(source: str, graph: onnx.GraphProto, constants: dict[str, np.ndarray]) -> list[Op]:
+    """The operations in topological order, keeping the file's where it is one."""
+    given = set(constants) | {i.name for i in graph.input}
+    waiting = [_op(source, node) for node in graph.node]
+    made: set[str] = set()
+    for op in waiting:
+        for name in op.outputs:
+            if name and (name in made or name in given):
+                op.fail(f"computes {name!r}, which is computed already", "give each tensor a name of its own")
+            made.add(name)
+    for op in waiting:
+        for name in op.inputs:
+            if name and name not in made and name not in given:
+                op.fail(f"reads {name!r}, which nothing computes", "export the model again")
+    readers: dict[str, list[Op]] = {}
+    missing: dict[Op, int] = {}
+    for op in waiting:
+        unmet = {name for name in op.inputs if name and name not in given}
+        missing[op] = len(unmet)
+        for name in unmet:
+            readers.setdefault(name, []).append(op)
+    rank = {op: i for i, op in enumerate(waiting)}
+    ready = [rank[op] for op in waiting if not missing[op]]
+    done: list[Op] = []
+    while ready:
+        op = waiting[heappop(ready)]
+        done.append(op)
+        for name in op.outputs:
+            for reader in readers.get(name, ()):
+                missing[reader] -= 1
+                if not missing[reader]:
+                    heappush(ready, rank[reader])
+    if len(done) != len(waiting):
+        stuck = next(op for op in waiting if missing[op])
+        stuck.fail("is part of a cycle", "a network must not feed back into itself; unroll it")
+    return done
+
+
+def _needed(source: str, ops: list[Op], output: str) -> tuple[Op, ...]:
+    """The operations that ``output`` depends on."""
+    wanted, kept = {output}, []
+    for op in reversed(ops):
+        if wanted & set(op.outputs):
+            kept.append(op)
+            wanted |= set(op.inputs)
+    if not kept:
+        raise ImportFailure(f"{source}: nothing computes its output {output!r}; export the model again")
+    return tuple(reversed(kept))
+
+
+def _shape(source: str, entry: onnx.ValueInfoProto) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """The input's shape for one sample, batch axis included as 1."""
+    if not entry.type.HasField("tensor_type") or not entry.type.tensor_type.HasField("shape"):
+        raise ImportFailure(f"{source}: input {entry.name!r} has no shape; export it with a fixed one")
+    dims = [d.dim_value if d.HasField("dim_value") else 0 for d in entry.type.tensor_type.shape.dim]
+    notes = []
+    if len(dims) >= 2:
+        if dims[0] > 1:
+            notes.append(f"input {entry.name!r} has a batch of {dims[0]}: one sample at a time is imported")
+        dims[0] = 1
+    if not dims or any(d < 1 for d in dims):
+        raise ImportFailure(f"{source}: input {entry.name!r} must have fixed dimensions but for the batch, not "
+                            f"{dims}; export it with a sample of the shape you need")
+    return tuple(dims), tuple(notes)

@@ -1,0 +1,162 @@
+"""Pools: the greatest of a window, or its sum, whose division is a pending step."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..formats import BIPOLAR
+from ..operators import Conv, Pool
+from ..operators.spatial import extents
+from .arrange import last
+from .context import Context, operator
+from .elementwise import applied
+from .linear import affine_operand
+from .model import Op
+from .ratios import spread
+from .shapes import listed
+from .spatial import Axes, Pads, entering, geometry, leaving, padded, placed
+from .values import Value, floats
+
+
+def _ceiled(op: Op, spatial: Axes, extent: Axes, stride: Axes, pads: Pads) -> Pads:
+    """The padding with what ``ceil_mode`` adds behind, so that its windows fit."""
+    if not op.flag("ceil_mode", 0):
+        return pads
+    done = []
+    for n, e, s, (before, after) in zip(spatial, extent, stride, pads):
+        count = -(-(n + before + after - e) // s) + 1
+        if (count - 1) * s >= n + before:  # a window must not start behind the input
+            count -= 1
+        done.append((before, max(after, (count - 1) * s + e - n - before)))
+    return tuple(done)
+
+
+def _trimmed(spatial: Axes, extent: Axes, stride: Axes, pads: Pads) -> Axes:
+    """How many windows there are."""
+    return tuple((n + sum(p) - e) // s + 1 for n, e, s, p in zip(spatial, extent, stride, pads))
+
+
+@operator("MaxPool", "MaxPoolNHWC", "GlobalMaxPool")
+def import_max_pool(ctx: Context, op: Op) -> Value:
+    """The greatest real number of each window: the greatest integer where the function behind it rises."""
+    nhwc = op.kind == "MaxPoolNHWC"
+    value = ctx.value(op)
+    value = entering(op, replace(value, index=np.moveaxis(value.index, -1, 1)) if nhwc else value)
+    spatial = value.index.shape[2:]
+    kernel = spatial if op.kind == "GlobalMaxPool" else op.axes("kernel_shape", None)
+    if kernel is None or any(ctx.model.readers[name] for name in op.outputs[1:] if name):
+        op.fail("needs a kernel_shape, and gives no indices", "export the model again without indices")
+    stride, dilation, pads = geometry(op, spatial, kernel)
+    if any(d != 1 for d in dilation):
+        op.fail(f"dilations {dilation} of a pool are not supported", "use dilation 1")
+    value = _rising(ctx, op, last(ctx, op, value))
+    pads = _ceiled(op, spatial, kernel, stride, pads)
+    value = padded(ctx, value, pads, int(ctx.ranges[value.node][0].min()))
+    shape = (*_trimmed(spatial, kernel, stride, pads), value.channels)
+    form = ctx.nodes[value.node].output
+    name = ctx.emit("pool", Pool, (value.node,), shape, form.format, value.scale, kind="max", kernel=kernel,
+                    stride=stride)
+    made = replace(placed(name, shape), scale=value.scale, zero=value.zero, offset=value.offset, steps=value.steps)
+    made = replace(made, index=np.moveaxis(made.index, 1, -1)) if nhwc else made
+    return leaving(op, made)
+
+
+def _rising(ctx: Context, op: Op, value: Value) -> Value:
+    """``value`` with the sums of falling channels negated, so that greater integers stand for greater numbers."""
+    if not value.monotone:
+        op.fail("the function in front of it neither rises nor falls throughout", "put a quantizer in front of it")
+    lo, hi = (value.real(end[None])[0] for end in ctx.ranges[value.node])
+    signs = np.where(hi < lo, -1, 1)
+    if np.all(signs > 0):
+        return value
+    if not ctx.rescaled(value, signs):
+        dims = len(value.shape) - 1
+        name = ctx.emit("negate", Conv, (value.node,), value.shape, None, weights=signs.reshape(-1, *(1,) * dims, 1),
+                        weight_format=BIPOLAR, stride=(1,) * dims, dilation=(1,) * dims, groups=value.channels)
+        value = replace(value, node=name)
+    return replace(value, scale=value.scale * signs, zero=value.zero * signs)
+
+
+@operator("AveragePool", "GlobalAveragePool")
+def import_average_pool(ctx: Context, op: Op) -> Value:
+    """The sum of each window, divided behind it."""
+    value = entering(op, ctx.value(op))
+    spatial = value.index.shape[2:]
+    kernel = spatial if op.kind == "GlobalAveragePool" else op.axes("kernel_shape", None)
+    if kernel is None:
+        op.fail("needs a kernel_shape", "export the model again")
+    stride, dilation, pads = geometry(op, spatial, kernel)
+    if any(d != 1 for d in dilation):
+        op.fail(f"dilations {dilation} of a pool are not supported", "use dilation 1")
+    wide = _ceiled(op, spatial, kernel, stride, pads)
+    inner = np.ones(spatial)
+    if op.flag("count_include_pad", 0):
+        inner = np.pad(inner, pads, constant_values=1.0)
+        counted = np.pad(inner, tuple((0, w[1] - p[1]) for w, p in zip(wide, pads)))
+    else:
+        counted = np.pad(inner, wide)
+    return leaving(op, _averaged(ctx, op, last(ctx, op, value), kernel, stride, wide, counted))
+
+
+def _windows(grid: np.ndarray, kernel: Axes, stride: Axes) -> np.ndarray:
+    """The sum of each window of ``grid``, without channels."""
+    view = np.lib.stride_tricks.sliding_window_view(grid, kernel)
+    view = view[tuple(slice(None, None, s) for s in stride)]
+    return np.asarray(view.sum(axis=tuple(range(-len(kernel), 0))))
+
+
+def _averaged(ctx: Context, op: Op, value: Value, kernel: Axes, stride: Axes, pads: Pads,
+              counted: np.ndarray | None) -> Value:
+    """Sums of windows of ``value`` (*spatial, channels), divided by what ``counted`` says (nothing if None)."""
+    value, a, b = affine_operand(ctx, op, value)
+    spatial = value.shape[:-1]
+    offsets = floats(np.array(spread(b, value.channels), object))
+    held = _windows(np.pad(np.ones(spatial), pads), kernel, stride)
+    value = padded(ctx, value, pads, 0)
+    shape = (*_trimmed(spatial, extents(kernel, (1,) * len(kernel)), stride, pads), value.channels)
+    name = ctx.emit("pool", Pool, (value.node,), shape, None, value.scale, kind="sum", kernel=kernel, stride=stride)
+    made = placed(name, shape)
+    scale = floats(a)
+    if np.any(offsets) and np.all(held == held.ravel()[0]):
+        made = replace(made, scale=scale, offset=np.asarray(floats(b) * held.ravel()[0]))
+    else:
+        made = replace(made, scale=scale)
+        if np.any(offsets):
+            made = applied(ctx, op, made, "Add", (held[..., None] * offsets).transpose(-1, *range(len(spatial)))[None])
+    if counted is None:
+        return made
+    divisor = _windows(counted, kernel, stride)
+    if np.all(divisor == divisor.ravel()[0]):
+        return made if divisor.ravel()[0] == 1 else applied(ctx, op, made, "Div", np.float32(divisor.ravel()[0]))
+    return applied(ctx, op, made, "Div", divisor[None, None])
+
+
+@operator("ReduceMean", "ReduceSum", "ReduceMax")
+def import_reduce(ctx: Context, op: Op) -> Value:
+    """A global pool over all axes but the batch and one, the channels."""
+    value = ctx.value(op)
+    ndim = value.index.ndim
+    axes = listed(ctx, op, "axes", 1)
+    kept = sorted({a % ndim for a in axes}) if axes else list(range(ndim))
+    channel = [i for i in range(1, ndim) if i not in kept]
+    if len(channel) != 1 or ndim not in (3, 4) or 0 in kept:
+        op.fail(f"reduces the axes {kept} of a tensor of shape {value.index.shape}", "reduce positions alone")
+    moved = replace(value, index=np.moveaxis(value.index, channel[0], 1))
+    spatial = moved.index.shape[2:]
+    if op.kind == "ReduceMax":
+        rising = _rising(ctx, op, last(ctx, op, moved))
+        name = ctx.emit("pool", Pool, (rising.node,), (*(1,) * len(spatial), rising.channels),
+                        ctx.nodes[rising.node].output.format, rising.scale, kind="max", kernel=spatial, stride=spatial)
+        made = replace(placed(name, ctx.nodes[name].output.shape), scale=rising.scale, zero=rising.zero,
+                       offset=rising.offset, steps=rising.steps)
+    else:
+        counted = np.ones(spatial) if op.kind == "ReduceMean" else None
+        made = _averaged(ctx, op, last(ctx, op, moved), spatial, spatial, ((0, 0),) * len(spatial), counted)
+    shape = [1 if i in kept else n for i, n in enumerate(value.index.shape)]
+    if not op.flag("keepdims", 1):
+        shape = [n for i, n in enumerate(shape) if i not in kept]
+    return replace(made, index=made.index.reshape(shape))
+
+

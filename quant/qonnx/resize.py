@@ -1,0 +1,111 @@
+"""Positions out of positions or channels: nearest-neighbour upsampling and depth to space."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..formats import Format
+from ..operators import Conv, Upsample
+from .arrange import depth_to_space, last
+from .context import Context, operator
+from .model import Op
+from .spatial import Axes, entering, leaving, placed
+from .values import Value
+
+
+@operator("Resize", "Upsample")
+def import_resize(ctx: Context, op: Op) -> Value:
+    """Nearest neighbour by whole factors."""
+    value = entering(op, ctx.value(op))
+    mode = op.text("mode", "nearest")
+    if mode != "nearest":
+        op.fail(f"mode {mode!r} is not supported", "upsample to the nearest neighbour")
+    spatial = value.index.shape[2:]
+    sizes = _sizes(ctx, op, value.index.shape)
+    factors = tuple(new // n for n, new in zip(spatial, sizes[2:]))
+    places = [_nearest(op, n, new) for n, new in zip(spatial, sizes[2:])]
+    if sizes[:2] != value.index.shape[:2] or any(
+            new != n * f or f < 1 or not np.array_equal(place, np.arange(new) // f)
+            for n, new, f, place in zip(spatial, sizes[2:], factors, places)):
+        op.fail(f"from {value.index.shape} to {tuple(sizes)} is no repetition of each position by whole factors",
+                "use whole factors, coordinate_transformation_mode 'asymmetric' and nearest_mode 'floor'")
+    value = last(ctx, op, value)
+    if all(f == 1 for f in factors):
+        return leaving(op, value)
+    shape = (*sizes[2:], value.channels)
+    form = ctx.nodes[value.node].output.format
+    name = ctx.emit("up", Upsample, (value.node,), shape, form, value.scale, factors=factors)
+    made = placed(name, shape)
+    return leaving(op, replace(value, node=name, shape=shape, index=made.index))
+
+
+def _sizes(ctx: Context, op: Op, shape: tuple[int, ...]) -> tuple[int, ...]:
+    sizes = ctx.optional(op, 3)
+    if sizes is not None and sizes.size:
+        whole = [int(v) for v in sizes.ravel()]
+    else:
+        at = len(op.inputs) - 1 if op.kind == "Upsample" or len(op.inputs) == 2 else 2
+        scales = ctx.optional(op, at) if at > 0 else np.array(op.attributes.get("scales", ()))
+        if scales is None or scales.size != len(shape):
+            op.fail("needs one scale for each axis", "export the model again")
+        whole = [int(np.floor(n * float(s))) for n, s in zip(shape, scales.ravel())]
+    whole = whole[-len(shape) :]
+    if len(whole) != len(shape):
+        op.fail(f"its sizes {whole} do not fit a tensor of shape {shape}", "export the model again")
+    return (1, *whole[1:])
+
+
+def _nearest(op: Op, size: int, new: int) -> np.ndarray:
+    """The position that each new one takes, as ONNX defines it."""
+    at, scale = np.arange(new, dtype=np.float64), new / size
+    mode = op.text("coordinate_transformation_mode", "half_pixel" if op.kind == "Resize" else "asymmetric")
+    if mode == "asymmetric" or op.kind == "Upsample":
+        x = at / scale
+    elif mode in ("half_pixel", "pytorch_half_pixel", "half_pixel_symmetric"):
+        x = (at + 0.5) / scale - 0.5
+    elif mode == "align_corners":
+        x = at * (size - 1) / max(1, new - 1)
+    else:
+        op.fail(f"coordinate_transformation_mode {mode!r} is not supported", "use 'asymmetric'")
+    rounding = "floor" if op.kind == "Upsample" else op.text("nearest_mode", "round_prefer_floor")
+    known = {"floor": np.floor(x), "ceil": np.ceil(x), "round_prefer_floor": np.ceil(x - 0.5),
+             "round_prefer_ceil": np.floor(x + 0.5)}
+    if rounding not in known:
+        op.fail(f"nearest_mode {rounding!r} is unknown", f"use one of {', '.join(known)}")
+    return np.clip(known[rounding], 0, size - 1)
+
+
+@operator("DepthToSpace")
+def import_depth_to_space(ctx: Context, op: Op) -> Value:
+    """Blocks of channels as blocks of positions."""
+    value = entering(op, ctx.value(op))
+    block, mode = op.flag("blocksize", 0), op.text("mode", "DCR")
+    _, channels, *spatial = value.index.shape
+    if block < 1 or channels % block**2 or len(spatial) != 2 or mode not in ("DCR", "CRD"):
+        op.fail(f"blocksize {block} and mode {mode!r} do not fit a tensor of shape {value.index.shape}", "export again")
+    value = last(ctx, op, value)
+    if not value.uniform:
+        op.fail("channels of unequal scales or functions would meet in one channel", "put a quantizer in front of it")
+    shape = (spatial[0] * block, spatial[1] * block, channels // block**2)
+    return leaving(op, depth_to_space(ctx, value, shape, block, mode, placed("", shape).index))
+
+
+@operator("SpaceToDepth")
+def import_space_to_depth(ctx: Context, op: Op) -> Value:
+    """Blocks of positions as blocks of channels: a convolution with one-hot weights."""
+    value = entering(op, ctx.value(op))
+    block = op.flag("blocksize", 0)
+    _, channels, *spatial = value.index.shape
+    if block < 1 or len(spatial) != 2 or any(n % block for n in spatial):
+        op.fail(f"blocksize {block} does not fit a tensor of shape {value.index.shape}", "export again")
+    value = last(ctx, op, value)
+    weights = np.zeros((block, block, channels, block, block, channels), np.int64)
+    i, j, c = np.indices((block, block, channels))
+    weights[i, j, c, i, j, c] = 1
+    shape: Axes = (spatial[0] // block, spatial[1] // block, channels * block**2)
+    name = ctx.emit("select", Conv, (value.node,), shape, None, weights=weights.reshape(-1, block, block, channels),
+                    weight_format=Format(1), stride=(block, block), dilation=(1, 1))
+    old = np.tile(np.arange(channels), block**2)
+    return leaving(op, value.with_channels(name, shape, placed(name, shape).index, old))

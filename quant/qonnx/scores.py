@@ -1,0 +1,192 @@
+"""The end of a network: scores as integers in whose order the real ones are, and the index of the greatest."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+
+from ..formats import Format
+from ..operators import ArgMax, Requantize
+from .arrange import arrange
+from .context import Context, View, operator
+from .failure import ImportFailure
+from .model import Op
+from .ratios import integer_ratio, spread
+from .settle import settle
+from .steps import SMOOTH, Elementwise
+from .values import ONE, Value, natural
+
+EXACT_BITS = 40
+"""Bits within which scores are brought to one common scale."""
+
+WEIGHT_BITS = 16
+"""Bits up to which the last layer's weights take multipliers; beyond, the sums are multiplied."""
+
+HOST = ("Softmax", "LogSoftmax")
+"""Functions at the end that keep the order of the scores and are left to the host."""
+
+
+@operator(*HOST)
+def import_softmax(ctx: Context, op: Op) -> Value:
+    """Nothing: the greatest stays the greatest."""
+    value = ctx.value(op)
+    ctx.note(f"node {op.name!r}: {op.kind} is left to the host; the graph gives the scores in front of it")
+    return replace(value, host=(op.kind, (op.inputs[0], value.index)))
+
+
+@operator("ArgMax")
+def import_argmax(ctx: Context, op: Op) -> Value:
+    """The index of the greatest along one axis."""
+    if op.flag("select_last_index", 0):
+        op.fail("gives the last index on ties", "export it with select_last_index=0")
+    return index_of_greatest(ctx, op, op.flag("axis", 0), bool(op.flag("keepdims", 1)))
+
+
+@operator("TopK")
+def import_top_k(ctx: Context, op: Op) -> tuple[Value | None, ...]:
+    """The index of the greatest, for k = 1."""
+    k = int(ctx.array(op, 1).ravel()[0]) if len(op.inputs) > 1 else op.flag("k", 1)
+    values = op.outputs[0]
+    if k != 1 or not op.flag("largest", 1) or ctx.model.readers[values] or values == ctx.model.output:
+        op.fail(f"gives the {k} greatest and their values", "only the index of the greatest (k = 1) is supported")
+    return None, index_of_greatest(ctx, op, op.flag("axis", -1), True)
+
+
+def index_of_greatest(ctx: Context, op: Op, axis: int, keep: bool) -> Value:
+    """``ArgMax`` of a tensor's ``axis``, at each position of the others."""
+    value = ctx.tensors[op.inputs[0]]
+    assert isinstance(value, Value)
+    shape = list(value.index.shape)
+    axis %= len(shape)
+    order = np.moveaxis(value.index, axis, -1)
+    lead = [n for n in order.shape[:-1] if n > 1]
+    value = arrange(ctx, op, replace(value, host=None), order.reshape(*lead, order.shape[-1]))
+    value = ordered(ctx, op, value)
+    classes = value.channels
+    name = ctx.emit("argmax", ArgMax, (value.node,), (*lead, 1), Format.of_range(0, classes - 1), ONE)
+    shape = [1 if i == axis else n for i, n in enumerate(shape)] if keep else shape[:axis] + shape[axis + 1 :]
+    made = natural(name, (*lead, 1), tuple(shape))
+    ctx.views[name] = View(op.outputs[-1], made)
+    return made
+
+
+def ordered(ctx: Context, op: Op, value: Value) -> Value:
+    """``value`` with integers in the order of the real numbers across channels, ties included."""
+    value = settle(ctx, op, _without_rising(ctx, op, value))
+    a, b = _lists(value)
+    if len(set(a)) == 1 and len(set(b)) == 1 and a[0] > 0:
+        return value
+    signs = np.array([-1 if f < 0 else 1 for f in a])
+    if np.any(signs < 0) and ctx.rescaled(value, signs):
+        value = replace(value, scale=value.scale * signs, zero=value.zero * signs)
+        a, b = _lists(value)
+        if len(set(a)) == 1 and len(set(b)) == 1:
+            return value
+    found = _common(a, b)
+    if found is None:
+        op.fail("its scores have scales and offsets that no integers of few bits can order",
+                "quantize the last layer with one scale")
+    multipliers, bias = (np.array(v, np.int64) for v in found)
+    return _multiplied(ctx, op, value, a, b, multipliers, bias)
+
+
+def _lists(value: Value) -> tuple[list[Fraction], list[Fraction]]:
+    """Factor and offset of each channel of a value that is affine."""
+    parts = value.affine()
+    assert parts is not None
+    return spread(parts[0], value.channels), spread(parts[1], value.channels)
+
+
+def _common(a: list[Fraction], b: list[Fraction]) -> tuple[list[int], list[int]] | None:
+    """(m, n): m·q + n orders the channels as a·q + b does; exactly proportional where few bits suffice for it.
+
+    Otherwise a = unit · m' and b = unit · (whole + fraction): m' · q + whole are integers, so that fractions decide
+    only between equal ones, and their rank does the same.
+    """
+    both = integer_ratio([*a, *b], EXACT_BITS)
+    if both is not None:
+        return both[0][: len(a)], both[0][len(a) :]
+    ratio = integer_ratio(a, EXACT_BITS)
+    if ratio is None:
+        return None
+    multipliers, unit = ratio
+    wholes = [f // unit for f in b]
+    rests = [f / unit - w for f, w in zip(b, wholes)]
+    ranks = {rest: i for i, rest in enumerate(sorted(set(rests)))}
+    return [m * len(ranks) for m in multipliers], [int(w) * len(ranks) + ranks[r] for w, r in zip(wholes, rests)]
+
+
+def _multiplied(ctx: Context, op: Op, value: Value, a: list[Fraction], b: list[Fraction], multipliers: np.ndarray,
+                bias: np.ndarray) -> Value:
+    """Multiply and shift the scores: in the layer that gives them where its weights stay small, else behind it."""
+    lo, hi = ctx.ranges[value.node]
+    peak = max(abs(int(v)) for v in (lo.min(), hi.max())) * int(multipliers.max()) + int(np.abs(bias).max())
+    if peak >= 1 << 62:
+        op.fail("its scores need more than 62 bits on one scale", "quantize the last layer with one scale")
+    weights = getattr(ctx.nodes[value.node], "weights", np.zeros(1, np.int64))
+    small = int(np.abs(weights).max()) * int(multipliers.max()) < 1 << WEIGHT_BITS
+    if not small or not ctx.rescaled(value, multipliers, bias):
+        if np.any(multipliers < 1):
+            op.fail("its scores have scales of 0 or less", "train again, or end the network in front of its scaling")
+        low, high = int((lo * multipliers + bias).min()), int((hi * multipliers + bias).max())
+        name = ctx.emit("score", Requantize, (value.node,), value.shape, Format.of_range(low, high),
+                        multiplier=multipliers, offset=bias, shift=0, y_min=low, y_max=high)
+        value = replace(value, node=name, trail=())
+    scale = np.array([x / int(m) if m else Fraction(0) for x, m in zip(a, multipliers)], object)
+    offset = np.array([y - x * int(n) for x, y, n in zip(scale, b, bias)], object)
+    return value.settled(_one(scale), _one(offset))
+
+
+def _one(row: np.ndarray) -> np.ndarray:
+    single = np.empty((), object)
+    single[()] = row[0]
+    return single if np.all(row == row[0]) else row
+
+
+def _without_rising(ctx: Context, op: Op, value: Value) -> Value:
+    """``value`` without functions at its end that rise strictly and are one for all channels."""
+    steps = value.steps
+    while steps:
+        step, _ = steps[-1]
+        rising = isinstance(step, Elementwise) and SMOOTH.get(step.op, False)
+        if not rising or any(c.ndim for c in step.constants):
+            break
+        ctx.note(f"node {op.name!r}: {step.op} in front of it does not change the order and is left out")
+        steps = steps[:-1]
+    return replace(value, steps=steps)
+
+
+def finish(ctx: Context, value: Value) -> Value:
+    """The network's result: integers in the real scores' order; what no integers can do is left to the host."""
+    before = (ctx.model.output, value.index)
+    if value.host is not None:
+        before = value.host[1]
+        value = replace(value, host=None)
+    elif value.node in ctx.views and not value.steps:
+        return value
+    op = next(op for op in ctx.model.ops if before[0] in op.outputs)
+    try:
+        value = settle(ctx, op, value)
+    except ImportFailure:
+        at = next(i for i, (step, _) in enumerate(value.steps) if step.affine() is None)
+        kinds = ", ".join(s.op if isinstance(s, Elementwise) else "a function" for s, _ in value.steps[at:])
+        ctx.note(f"output {ctx.model.output!r}: {kinds} at its end is left to the host")
+        before = value.steps[at][1]
+        value = replace(value, steps=value.steps[:at])
+    value = replace(value, index=before[1])
+    if int(np.prod(value.index.shape)) == value.channels:
+        value = ordered(ctx, op, value)
+    parts = value.affine()
+    assert parts is not None
+    value = value.settled(*parts)
+    ctx.views[value.node] = View(before[0], value)
+    ctx.note(f"output {before[0]!r} is left as integers: real = {_shown(np.ravel(value.scale))} · integer + "
+             f"{_shown(np.ravel(value.offset))}")
+    return value
+
+
+def _shown(numbers: np.ndarray) -> str:
+    return f"{numbers[0]:.9g}" if np.all(numbers == numbers[0]) else f"{numbers.min():.6g} … {numbers.max():.6g}"
+

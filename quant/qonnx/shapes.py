@@ -1,0 +1,168 @@
+"""Operators that move elements or name them anew: no hardware, but for a choice of some of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from .arrange import arrange
+from .context import Context, operator
+from .model import Op
+from .values import Const, Value
+
+MOVES = ("Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Identity", "Dropout", "Cast", "Slice", "Gather",
+         "Expand", "Split", "Concat")
+"""Operators that keep the values of their first operand; on constants they keep the integers behind them too."""
+
+SHAPES = ("Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Identity", "Dropout", "Cast")
+"""Those that keep every element of it, once."""
+
+
+@operator("Identity", "Dropout", "Cast", "DebugMarker")
+def import_identity(ctx: Context, op: Op) -> Value | tuple[Value | None, ...]:
+    """Nothing to do."""
+    value = ctx.tensors[op.inputs[0]]
+    assert isinstance(value, Value)
+    return (value, *(None,) * (len(op.outputs) - 1))
+
+
+@operator("Reshape")
+def import_reshape(ctx: Context, op: Op) -> Value:
+    """The target shape, 0 and −1 resolved; a batch written into it counts as one sample."""
+    value = _any(ctx, op)
+    old = value.index.shape
+    target = [int(v) for v in (ctx.array(op, 1) if len(op.inputs) > 1 else np.array(op.axes("shape", ()))).ravel()]
+    if not op.flag("allowzero", 0):
+        target = [old[i] if v == 0 and i < len(old) else v for i, v in enumerate(target)]
+    return replace(value, index=_fit(op, value.index, target))
+
+
+def _fit(op: Op, index: np.ndarray, target: list[int]) -> np.ndarray:
+    for batch in (None, 1):
+        shape = [batch, *target[1:]] if batch and len(target) > 1 else target
+        if -1 in shape:
+            rest = int(np.prod([v for v in shape if v is not None and v >= 0]))
+            if rest and index.size % rest == 0 and shape.count(-1) == 1:
+                shape = [index.size // rest if v == -1 else v for v in shape]
+        if int(np.prod(shape)) == index.size and all(v is not None and v > 0 for v in shape):
+            return index.reshape(shape)
+    op.fail(f"a sample of shape {index.shape} does not fit the shape {target}", "export with a batch of 1")
+
+
+def _any(ctx: Context, op: Op) -> Value:
+    value = ctx.operand(op, 0)
+    assert isinstance(value, Value)
+    return value
+
+
+@operator("Flatten")
+def import_flatten(ctx: Context, op: Op) -> Value:
+    """Two axes: those before ``axis``, and the others."""
+    value = _any(ctx, op)
+    axis = op.flag("axis", 1)
+    axis += value.index.ndim if axis < 0 else 0
+    return replace(value, index=value.index.reshape(int(np.prod(value.index.shape[:axis])), -1))
+
+
+@operator("Transpose")
+def import_transpose(ctx: Context, op: Op) -> Value:
+    """Axes in another order."""
+    value = _any(ctx, op)
+    perm = op.axes("perm", None) or tuple(reversed(range(value.index.ndim)))
+    if sorted(perm) != list(range(value.index.ndim)):
+        op.fail(f"perm {perm} does not fit a tensor of shape {value.index.shape}", "export the model again")
+    return replace(value, index=value.index.transpose(perm))
+
+
+def listed(ctx: Context, op: Op, name: str, at: int) -> tuple[int, ...] | None:
+    """Integers that are an attribute in older opsets and an input in newer ones."""
+    array = ctx.optional(op, at)
+    if array is not None:
+        return tuple(int(v) for v in array.ravel())
+    return op.axes(name, None)
+
+
+@operator("Squeeze", "Unsqueeze")
+def import_squeeze(ctx: Context, op: Op) -> Value:
+    """Axes of one element taken out or put in."""
+    value = _any(ctx, op)
+    axes = listed(ctx, op, "axes", 1)
+    index = value.index
+    if op.kind == "Unsqueeze":
+        return replace(value, index=np.expand_dims(index, axes or ()))
+    if axes is None:
+        axes = tuple(i for i, n in enumerate(index.shape) if n == 1)
+    if any(index.shape[a] != 1 for a in axes):
+        op.fail(f"axes {axes} of a tensor of shape {index.shape} have more than one element", "export again")
+    return replace(value, index=np.squeeze(index, axes))
+
+
+@operator("Shape")
+def import_shape(ctx: Context, op: Op) -> Const:
+    """The shape for one sample, a constant."""
+    shape = np.array(_any(ctx, op).index.shape, np.int64)
+    return Const(shape[op.flag("start", 0) : op.flag("end", len(shape))])
+
+
+@operator("Size")
+def import_size(ctx: Context, op: Op) -> Const:
+    """How many elements one sample has."""
+    return Const(np.array(_any(ctx, op).index.size, np.int64))
+
+
+def chosen(ctx: Context, op: Op, value: Value, index: np.ndarray) -> Value:
+    """``value`` with some of its elements alone, as a node of their own."""
+    part = replace(value, index=index)
+    if index.size == 0:
+        op.fail("leaves no elements", "export the model again")
+    if index.ndim < 2:
+        return arrange(ctx, op, part, index.reshape(-1))
+    if index.size == value.size:
+        return part
+    inner = index[0] if index.ndim > 2 else index.reshape(-1)
+    return arrange(ctx, op, part, np.moveaxis(inner, 0, -1) if index.ndim > 2 and not _last(value) else inner)
+
+
+def _last(value: Value) -> bool:
+    """Whether the tensor's last axis is the node's channels."""
+    return value.index.shape[-1] == value.channels and bool(np.all(np.diff(value.index, axis=-1) == 1))
+
+
+@operator("Slice")
+def import_slice(ctx: Context, op: Op) -> Value:
+    """Every so many elements between two bounds on some axes."""
+    value = ctx.value(op)
+    starts, ends = listed(ctx, op, "starts", 1), listed(ctx, op, "ends", 2)
+    if starts is None or ends is None or len(starts) != len(ends):
+        op.fail("needs as many ends as starts", "export the model again")
+    axes = listed(ctx, op, "axes", 3) or tuple(range(len(starts)))
+    steps = listed(ctx, op, "steps", 4) or (1,) * len(starts)
+    cut = [slice(None)] * value.index.ndim
+    for axis, start, end, step in zip(axes, starts, ends, steps):
+        end_ = None if step < 0 and end < -value.index.shape[axis] else end
+        cut[axis] = slice(start, end_, step)
+    return chosen(ctx, op, value, value.index[tuple(cut)])
+
+
+@operator("Gather")
+def import_gather(ctx: Context, op: Op) -> Value:
+    """Constant places along one axis."""
+    value = ctx.value(op)
+    places = ctx.array(op, 1).astype(np.int64)
+    return chosen(ctx, op, value, np.take(value.index, places, axis=op.flag("axis", 0)))
+
+
+@operator("Split")
+def import_split(ctx: Context, op: Op) -> tuple[Value, ...]:
+    """Parts along one axis."""
+    value = ctx.value(op)
+    axis, count = op.flag("axis", 0), len(op.outputs)
+    sizes = listed(ctx, op, "split", 1)
+    if sizes is None:
+        step = -(-value.index.shape[axis] // count)
+        sizes = (*(step,) * (count - 1), value.index.shape[axis] - step * (count - 1))
+    parts = np.split(value.index, np.cumsum(sizes)[:-1], axis=axis)
+    if len(parts) != count:
+        op.fail(f"{len(parts)} parts do not fit {count} outputs", "export the model again")
+    return tuple(chosen(ctx, op, value, part) for part in parts)

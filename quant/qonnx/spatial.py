@@ -1,0 +1,191 @@
+"""Convolution and padding: windows over positions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+
+from ..formats import Format
+from ..operators import Conv, Pad, Requantize
+from ..operators.spatial import extents
+from .arrange import last
+from .context import Context, operator
+from .elementwise import applied, channelwise
+from .linear import Folded, affine_operand, base, fold
+from .model import Op
+from .ratios import integer_ratio, spread
+from .shapes import listed
+from .values import Value, natural
+from .weights import weights_of
+
+Axes = tuple[int, ...]
+Pads = tuple[tuple[int, int], ...]
+
+REGRID_BITS = 16
+"""Bits that an activation may have whose grid is refined so that 0 lies on it."""
+
+
+def entering(op: Op, value: Value) -> Value:
+    """``value`` with the axes (1, channels, *spatial), one or two spatial ones."""
+    if op.channels_last:
+        value = replace(value, index=np.moveaxis(value.index, -1, 1))
+    if value.index.ndim not in (3, 4) or value.index.shape[0] != 1:
+        op.fail(f"works on one or two spatial axes, and its operand has shape {value.index.shape}",
+                "only 1-D and 2-D networks are supported")
+    return value
+
+
+def leaving(op: Op, value: Value) -> Value:
+    """``value``, whose axes are (1, channels, *spatial), in the operation's own layout."""
+    return replace(value, index=np.moveaxis(value.index, 1, -1)) if op.channels_last else value
+
+
+def placed(name: str, shape: tuple[int, ...], **fields: np.ndarray) -> Value:
+    """A value (1, channels, *spatial) of the node ``name`` of ``shape`` (*spatial, channels)."""
+    value = natural(name, shape)
+    return replace(value, index=np.moveaxis(value.index, -1, 0)[None], **fields)
+
+
+def geometry(op: Op, spatial: Axes, kernel: Axes) -> tuple[Axes, Axes, Pads]:
+    """Stride, dilation and padding of an operation with windows."""
+    n = len(spatial)
+    stride = op.axes("strides", (1,) * n) or (1,) * n
+    dilation = op.axes("dilations", (1,) * n) or (1,) * n
+    if len(stride) != n or len(dilation) != n or len(kernel) != n or min(*stride, *dilation, *kernel) < 1:
+        op.fail(f"kernel {kernel}, strides {stride} and dilations {dilation} must be {n} numbers of at least 1",
+                "export the model again")
+    auto = op.text("auto_pad", "NOTSET")
+    if auto in ("SAME_UPPER", "SAME_LOWER"):
+        pads = tuple(_same(size, k, s, auto) for size, k, s in zip(spatial, extents(kernel, dilation), stride))
+    else:
+        given = (op.axes("pads", (0,) * 2 * n) or (0,) * 2 * n) if auto == "NOTSET" else (0,) * 2 * n
+        if len(given) != 2 * n or min(given) < 0:
+            op.fail(f"pads {given} must be {2 * n} numbers of at least 0", "export the model again")
+        pads = tuple(zip(given[:n], given[n:]))
+    for size, k, (before, after) in zip(spatial, extents(kernel, dilation), pads):
+        if k > size + before + after:
+            op.fail(f"a window spans {k} positions, and the padded input has {size + before + after}",
+                    "use a larger input or a smaller kernel")
+    return stride, dilation, pads
+
+
+def _same(size: int, extent: int, stride: int, auto: str) -> tuple[int, int]:
+    total = max(0, (-(-size // stride) - 1) * stride + extent - size)
+    half = total // 2
+    return (half, total - half) if auto == "SAME_UPPER" else (total - half, half)
+
+
+def padded(ctx: Context, value: Value, pads: Pads, border: int) -> Value:
+    """``value`` (*spatial, channels) with a border of one integer; its format widens where it has to."""
+    if not any(any(p) for p in pads):
+        return value
+    form = ctx.nodes[value.node].output.format
+    lo, hi = ctx.ranges[value.node]
+    if form.bipolar and border == 0:
+        form = Format(2, signed=True)
+    elif not form.holds(np.array([border])):
+        form = Format.of_range(min(int(lo.min()), form.lo, border), max(int(hi.max()), form.hi, border))
+    shape = (*(n + sum(p) for n, p in zip(value.shape, pads)), value.channels)
+    name = ctx.emit("pad", Pad, (value.node,), shape, form, value.scale, padding=pads, value=border)
+    return replace(placed(name, shape), scale=value.scale, zero=value.zero, offset=value.offset, steps=value.steps)
+
+
+def zero_padded(ctx: Context, op: Op, value: Value, pads: Pads, real: Fraction = Fraction(0)) -> Value:
+    """``value`` with a border that stands for the number ``real``, on a finer grid where that is needed."""
+    if not any(any(p) for p in pads):
+        return value
+    value, a, b = affine_operand(ctx, op, value)
+    factors, offsets = spread(a, value.channels), spread(b, value.channels)
+    borders = {(real - y) / x if x else Fraction(0) for x, y in zip(factors, offsets)}
+    if len(borders) == 1 and (border := borders.pop()).denominator == 1:
+        return padded(ctx, value, pads, int(border))
+    return _regridded(ctx, op, value, pads, factors, [y - real for y in offsets], real)
+
+
+def _regridded(ctx: Context, op: Op, value: Value, pads: Pads, factors: list[Fraction], offsets: list[Fraction],
+               real: Fraction) -> Value:
+    """``value`` as integers of which 0 stands for ``real``: q' = m · q + b, channel by channel."""
+    found = {pair: integer_ratio(list(pair), REGRID_BITS) for pair in dict.fromkeys(zip(factors, offsets))}
+    chosen = [found[pair] for pair in zip(factors, offsets)]
+    lo, hi = ctx.ranges[value.node]
+    way_out = "quantize its input with a zero point that is an integer"
+    if any(c is None for c in chosen):
+        op.fail(f"pads with {float(real):g}, which no integer of its input stands for", way_out)
+    multipliers = np.array([c[0][0] for c in chosen if c], np.int64)
+    shift = np.array([c[0][1] for c in chosen if c], np.int64)
+    if np.any(multipliers < 1):
+        op.fail(f"pads with {float(real):g}, which no integer of its input stands for", way_out)
+    low, high = int((lo * multipliers + shift).min()), int((hi * multipliers + shift).max())
+    form = Format.of_range(low, high)
+    if form.bits > REGRID_BITS:
+        op.fail(f"pads with {float(real):g}, which no integer of {REGRID_BITS} bits stands for", way_out)
+    if np.all(multipliers == multipliers[0]) and np.all(shift == shift[0]):
+        multipliers, shift = multipliers[:1], shift[:1]
+    name = ctx.emit("rescale", Requantize, (value.node,), value.shape, form, multiplier=multipliers, offset=shift,
+                    shift=0, y_min=low, y_max=high)
+    units = np.array([float(c[1]) for c in chosen if c])
+    scale = np.asarray(units[0]) if np.all(units == units[0]) else units
+    fine = replace(value, node=name, scale=scale, zero=np.zeros(()), offset=np.asarray(float(real)), steps=())
+    return padded(ctx, fine, pads, 0)
+
+
+@operator("Conv")
+def import_conv(ctx: Context, op: Op) -> Value:
+    """A convolution with constant weights (outputs, channels per group, *kernel)."""
+    value = entering(op, ctx.value(op))
+    weights = weights_of(op, ctx.const(op, 1), op.inputs[1])
+    spatial = value.index.shape[2:]
+    if weights.ints.ndim != 2 + len(spatial):
+        op.fail(f"its weights of shape {weights.ints.shape} do not fit {len(spatial)} spatial axes", "export again")
+    groups, channels = op.flag("group", 1), value.index.shape[1]
+    outputs, each, *kernel = weights.ints.shape
+    if groups < 1 or outputs % groups or each * groups != channels:
+        op.fail(f"{groups} groups of {each} do not fit {channels} channels and {outputs} outputs", "export again")
+    stride, dilation, pads = geometry(op, spatial, tuple(kernel))
+    value = last(ctx, op, value)
+    value = zero_padded(ctx, op, value, pads)
+    value, a, b = affine_operand(ctx, op, value)
+    rows, scales = np.moveaxis(weights.ints, 1, -1), np.moveaxis(weights.scale, 1, -1)
+    factors, offsets = spread(a, channels), spread(b, channels)
+    count, outer = int(np.prod(kernel)), outputs // groups
+    parts = [fold(op, rows[o : o + outer].reshape(outer, -1), scales[o : o + outer].reshape(outer, -1),
+                  factors[c : c + each] * count, offsets[c : c + each] * count)
+             for o, c in zip(range(0, outputs, outer), range(0, channels, each))]
+    folded = Folded(*(np.concatenate([getattr(p, f) for p in parts]) for f in ("ints", "scale", "offset")))
+    own = folded.ints.reshape(rows.shape)
+    shape = (*((n - e) // s + 1 for n, e, s in zip(value.shape, extents(tuple(kernel), dilation), stride)), outputs)
+    name = ctx.emit("conv", Conv, (value.node,), shape, None, base(folded)["scale"], weights=own,
+                    weight_format=weights.fitting(own), stride=stride, dilation=dilation, groups=groups)
+    made = placed(name, shape, **base(folded))
+    bias = ctx.optional(op, 2)
+    if bias is not None and np.any(bias):
+        made = applied(ctx, op, made, "Add", channelwise(op, made, np.asarray(bias, np.float32)))
+    return leaving(op, made)
+
+
+@operator("Pad")
+def import_pad(ctx: Context, op: Op) -> Value:
+    """A constant border around the positions."""
+    if op.text("mode", "constant") != "constant":
+        op.fail(f"mode {op.text('mode', 'constant')!r} is not supported", "pad with a constant")
+    value = ctx.value(op)
+    pads, ndim = listed(ctx, op, "pads", 1) or (), value.index.ndim
+    axes = listed(ctx, op, "axes", 3) or tuple(range(ndim))
+    border = ctx.optional(op, 2)
+    number = op.number("value", 0.0) if border is None else float(border.ravel()[0])
+    if len(pads) != 2 * len(axes) or min(pads, default=0) < 0:
+        op.fail(f"pads {pads} do not fit a tensor of shape {value.index.shape}, or are negative", "cut with Slice")
+    full = [(0, 0)] * ndim
+    for i, axis in enumerate(axes):
+        full[axis] = (pads[i], pads[i + len(axes)])
+    if not any(any(p) for p in full):
+        return value
+    axis = 1 if full[1] == (0, 0) and ndim > 2 else ndim - 1
+    if full[0] != (0, 0) or full[axis] != (0, 0) or ndim not in (3, 4):
+        op.fail(f"pads {full} must leave batch and channels as they are", "pad positions alone")
+    value = replace(value, index=np.moveaxis(value.index, axis, 1))
+    made = zero_padded(ctx, op, last(ctx, op, value), tuple(p for i, p in enumerate(full) if i not in (0, axis)),
+                       Fraction(float(number)))
+    return replace(made, index=np.moveaxis(made.index, 1, axis))
