@@ -1,15 +1,27 @@
 """StreamFIFO: a queue of beats between two units."""
 
 import numpy as np
-from amaranth.hdl import Module, Shape, ShapeLike, Value
-from amaranth.lib import fifo, stream, wiring
+from amaranth.hdl import Module, Shape, ShapeLike, Signal, Value
+from amaranth.lib import memory as lib_memory
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from .counters import advance
+from .loop_buffer import STYLE, storage, storage_features
 from .parameters import positive
 
 
 class StreamFIFO(wiring.Component):
-    """A first-in first-out queue over :class:`amaranth.lib.fifo.SyncFIFOBuffered` (fits block memory).
+    """A first-in first-out queue of ``depth`` beats: depth − 1 in a memory, one in the output register behind it.
+
+    In each cycle, exactly: ``i.ready`` is high while fewer than depth − 1 beats are in the memory; ``o.valid`` is high
+    while a beat is in the output register. At the end of a cycle the oldest beat of the memory, if there was one in
+    this cycle, moves to the output register if that is empty or its beat transfers now; a beat that transfers at ``i``
+    enters the memory. So a beat leaves 2 cycles after it came at the earliest, and one moves in each cycle; with depth
+    2, where the memory holds one, in each second cycle. It is how :class:`amaranth.lib.fifo.SyncFIFOBuffered` behaves.
+
+    Two addresses with a lap bit each say what is in the memory: equal, it is empty; equal but for the lap, it is full.
+    So synthesis can prove that no beat is read while it is written, and adds no logic for that case to block memory.
 
     Parameters
     ----------
@@ -17,43 +29,71 @@ class StreamFIFO(wiring.Component):
         Shape of the payload.
     depth : int
         Beats that the queue holds, at least 2 (one register cannot take a beat in each cycle).
+    memory : str
+        Where they are: ``block`` memory, ``registers``, ``distributed`` (memory in LUTs; iCE40 has none), or ``auto``:
+        ``registers`` up to 96 bits for each 16-bit block memory saved, else ``block``.
 
     Members
     -------
     i, o : streams of ``shape``
-        Latency 2 cycles, interval 1 cycle (2 where ``depth`` is 2); ``ready`` and ``valid`` come from registers.
+        Latency 2 cycles, interval 1 cycle (2 where ``depth`` is 2); ``ready`` and ``valid`` come from registers,
+        ``ready`` through the comparison of the addresses.
     """
 
-    def __init__(self, shape: ShapeLike, depth: int):
+    def __init__(self, shape: ShapeLike, depth: int, memory: str = "auto"):
         self._depth = positive("depth", depth)
         if self._depth < 2:
             raise ValueError(f"depth must be at least 2, not {depth} (a RegisterSlice holds single beats)")
         self._shape = shape
         self._width = Shape.cast(shape).width
+        self._memory = storage("memory", memory, self._depth - 1, self._width)
         super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape))})
 
     shape = property(lambda self: self._shape, doc="Shape of the payload.")
     depth = property(lambda self: self._depth, doc="Beats that the queue holds.")
+    memory = property(lambda self: self._memory, doc="Where the beats are: ``auto`` has been decided.")
     interval = property(lambda self: 1 if self._depth > 2 else 2, doc="Cycles per beat.")
     latency = property(lambda self: 2, doc="Cycles from a beat's arrival to its departure when the queue is empty.")
+    buffers = property(
+        lambda self: ((self._depth - 1, self._width, self._memory),), doc="(depth, width, kind) of the memory."
+    )
 
     def model(self, x: np.ndarray) -> np.ndarray:
         """What comes out: what went in."""
         return np.asarray(x, dtype=np.int64)
 
     def features(self) -> dict[str, float]:
-        """The stored bits and the bits of the pointers and the level."""
-        return {"buffer_bits": self._width * self._depth, "control": 3 * self._depth.bit_length()}
+        """The stored bits by kind, the output register where it is not part of a block memory, the addresses."""
+        count = {"control": 3 + 4 * (self._depth - 1).bit_length()}
+        if self._memory != "block":
+            count["register_bits"] = self._width
+        return count | storage_features(self._memory, self._depth - 1, self._width)
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        m.submodules.queue = queue = fifo.SyncFIFOBuffered(width=self._width, depth=self._depth)
+        beats = self._depth - 1
+        m.submodules.beats = storage = lib_memory.Memory(
+            shape=self._width, depth=beats, init=[], attrs={"ram_style": STYLE[self._memory]}
+        )
+        write, read = storage.write_port(), storage.read_port(domain="comb")
+        write_lap, read_lap, same, move = (Signal(name=name) for name in ("write_lap", "read_lap", "same", "move"))
+        write_at, read_at = (Signal(range(max(2, beats)), name=name) for name in ("write_at", "read_at"))
+        output = Signal(self._width, reset_less=True)
         m.d.comb += [
-            queue.w_data.eq(Value.cast(self.i.p)),
-            queue.w_en.eq(self.i.valid),
-            self.i.ready.eq(queue.w_rdy),
-            Value.cast(self.o.p).eq(queue.r_data),
-            self.o.valid.eq(queue.r_rdy),
-            queue.r_en.eq(self.o.ready),
+            same.eq(write_at == read_at),
+            self.i.ready.eq(~same | (write_lap == read_lap)),
+            move.eq((~same | (write_lap != read_lap)) & (~self.o.valid | self.o.ready)),
+            write.en.eq(self.i.valid & self.i.ready),
+            write.data.eq(Value.cast(self.i.p)),
+            write.addr.eq(write_at),
+            read.addr.eq(read_at),
+            Value.cast(self.o.p).eq(output),
         ]
+        with m.If(~self.o.valid | self.o.ready):
+            m.d.sync += self.o.valid.eq(move)
+        with m.If(move):
+            m.d.sync += output.eq(read.data)
+        for moves, at, lap in ((write.en, write_at, write_lap), (move, read_at, read_lap)):
+            with m.If(moves):
+                m.d.sync += [at.eq(advance(at, beats)), lap.eq(lap ^ (at == beats - 1))]
         return m

@@ -53,7 +53,7 @@ def test_follows(name, stalls):
 
 
 @pytest.mark.parametrize("stalls", STALLS)
-@pytest.mark.parametrize("depth", [2, 3, 4, 5, 9])
+@pytest.mark.parametrize("depth", [2, 3, 4, 5, 6, 9])
 def test_queue(depth, stalls):
     unit = StreamFIFO(unsigned(5), depth)
     assert_follows(unit, model=QueueModel(depth), beats=60, stalls=stalls, settle=0)

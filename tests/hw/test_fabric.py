@@ -7,6 +7,7 @@
 | interval and latency equal the attributes | smoke | test_timing |
 | converter beats are max(upstream, a/b) apart | full | test_converter_spacing |
 | a slice has no path from ready to ready | smoke | test_slice_cuts_ready |
+| a queue lies where it is said to lie, with no more registers than addresses and output | full | test_fifo_memory |
 | bad parameters are refused with a message that says what to do | smoke | test_errors |
 """
 
@@ -25,8 +26,8 @@ BEAT = data.ArrayLayout(SHAPE, 4)
 UNITS = {
     "slice": lambda: (RegisterSlice(BEAT), 4, 4),
     "fifo2": lambda: (StreamFIFO(BEAT, 2), 4, 4),
-    "fifo3": lambda: (StreamFIFO(BEAT, 3), 4, 4),
-    "fifo8": lambda: (StreamFIFO(BEAT, 8), 4, 4),
+    "fifo3": lambda: (StreamFIFO(BEAT, 3, "distributed"), 4, 4),
+    "fifo9": lambda: (StreamFIFO(BEAT, 9, "block"), 4, 4),
 } | {
     f"converter{a}to{b}": lambda a=a, b=b: (WidthConverter(SHAPE, a, b), a, b)
     for a, b in [(1, 1), (3, 3), (4, 1), (1, 4), (6, 2), (2, 6), (12, 1), (1, 12)]
@@ -91,6 +92,21 @@ def test_slice_cuts_ready():
     assert {values[0] for values in seen} == {0, 1}
 
 
+@pytest.mark.parametrize(
+    ("depth", "width", "memory", "family", "cell", "registers"),
+    [(17, 16, "auto", "ice40", "SB_RAM40_4K", 12), (17, 16, "distributed", "ecp5", "TRELLIS_DPR16X4", 27),
+     (65, 20, "auto", "ecp5", "DP16KD", 15), (5, 8, "auto", "ice40", None, 6 + 1 + 5 * 8)],
+)  # fmt: skip
+def test_fifo_memory(synthesize, depth, width, memory, family, cell, registers):
+    unit = StreamFIFO(unsigned(width), depth, memory)
+    found = synthesize(unit, family)
+    memories = {"SB_RAM40_4K", "DP16KD", "TRELLIS_DPR16X4"} & set(found)
+    assert memories == ({cell} if cell else set()), found
+    assert sum(n for name, n in found.items() if name.startswith("SB_DFF") or name == "TRELLIS_FF") == registers, found
+    kinds = {"SB_RAM40_4K": "block_bits", "DP16KD": "block_bits", "TRELLIS_DPR16X4": "buffer_distributed_bits"}
+    assert unit.features()[kinds.get(cell, "buffer_register_bits")] == (depth - 1) * width
+
+
 def test_vector_signature():
     signature = vector(unsigned(3), 5)
     assert signature.members["payload"].shape == data.ArrayLayout(unsigned(3), 5)
@@ -104,6 +120,11 @@ def test_vector_signature():
         (lambda: vector(unsigned(0), 1), ValueError, "shape must have 1 to 63 bits, not 0"),
         (lambda: vector(unsigned(3), 2.0), TypeError, "lanes must be an integer, not 2.0"),
         (lambda: StreamFIFO(BEAT, 1), ValueError, "depth must be at least 2, not 1"),
+        (
+            lambda: StreamFIFO(BEAT, 4, "lutram"),
+            ValueError,
+            "memory must be one of auto, block, registers, distributed",
+        ),
         (
             lambda: WidthConverter(SHAPE, 4, 6),
             ValueError,
