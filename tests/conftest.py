@@ -5,4 +5,12 @@ A shell starts background jobs with interrupts ignored, and every process below 
 
 import signal
 
+import pytest
+
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How many random pipelines ``tests/codegen/test_pipelines.py`` builds and runs."""
+    parser.addoption("--graphs", type=int, default=300, help="random pipelines to verify [300]")
+    parser.addoption("--first-graph", type=int, default=0, help="seed of the first of them [0]")

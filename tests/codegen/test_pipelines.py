@@ -1,9 +1,10 @@
-"""Random graphs with branches over every operator: the accelerator's bits, cycles and queues.
+"""Random graphs with branches over every operator: the accelerator's bits and cycles.
 
 | testpoint | stage | test |
 | --- | --- | --- |
-| bits, interval, latency and queue levels without stalls | full | test_random_pipelines |
-| bits with random stalls at both ends | full | test_random_pipelines |
+| bits without stalls and with random ones at both ends | full | test_random_pipelines |
+| latency, interval, and the cycles in which each sample goes in and comes out | full | test_random_pipelines |
+| thousands of graphs | sign-off | test_random_pipelines, with ``--graphs 5000`` |
 """
 
 from __future__ import annotations
@@ -11,22 +12,22 @@ from __future__ import annotations
 import pytest
 from support.foldings import random_plan
 from support.graphs import random_dag, random_samples
-from support.pipelines import check_bits, check_cycles
-
-COUNT = 300
-"""Graphs in each run of the suite."""
+from support.pipelines import PLAIN, STALLED, check
 
 CHUNK = 10
 
 
-@pytest.mark.parametrize("first", range(0, COUNT, CHUNK))
-def test_random_pipelines(first: int) -> None:
-    for seed in range(first, first + CHUNK):
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    first, count = metafunc.config.getoption("--first-graph"), metafunc.config.getoption("--graphs")
+    metafunc.parametrize("seeds", [range(k, min(k + CHUNK, first + count)) for k in range(first, first + count, CHUNK)],
+                         ids=lambda seeds: f"{seeds[0]}-{seeds[-1]}")
+
+
+def test_random_pipelines(seeds: range) -> None:
+    for seed in seeds:
         graph = random_dag(seed)
         plan = random_plan(graph, seed)
         try:
-            check_cycles(plan, graph, random_samples(graph, 5, seed))
-            check_bits(plan, graph, random_samples(graph, 3, seed + 1), seed)
+            check(plan, graph, random_samples(graph, PLAIN + STALLED, seed), seed)
         except AssertionError as error:
-            error.add_note(f"seed {seed}\n{plan.graph}")
-            raise
+            raise AssertionError(f"seed {seed}: {error}\n{plan.graph}") from error

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from bitloom.codegen import Accelerator, Plan
@@ -11,31 +13,41 @@ from bitloom.quant import Graph, run
 
 from .streams import Run, drive, gaps
 
+PLAIN, STALLED = 5, 3
+"""Samples without stalls, and with stalls behind them."""
 
-def run_plan(plan: Plan, samples: np.ndarray, outputs: int, stall: str = "none", seed: int = 0) -> Run:
-    """The accelerator of ``plan`` in the simulator, both sides stalled by the pattern ``stall``."""
+
+def run_plan(plan: Plan, samples: np.ndarray, outputs: int, **stalls: Callable[[int], bool] | None) -> Run:
+    """The accelerator of ``plan`` in the simulator, stalled at its ends as :func:`~.streams.drive` says."""
     source, result = plan.graph.input.output.format, plan.graph[plan.graph.output].output.format
     return drive(Accelerator(plan), samples, outputs, i_shape=shape_of(source), i_lanes=plan.input_lanes,
-                 o_shape=shape_of(result), o_lanes=plan.output_lanes, i_gap=gaps(stall, seed),
-                 o_gap=gaps(stall, seed + 1), bipolar=(source.bipolar, result.bipolar))
+                 o_shape=shape_of(result), o_lanes=plan.output_lanes, bipolar=(source.bipolar, result.bipolar),
+                 **stalls)
 
 
-def check_bits(plan: Plan, graph: Graph, samples: np.ndarray, seed: int) -> None:
-    """With random stalls at both ends, the results are those of ``graph``, before any pass."""
+def check(plan: Plan, graph: Graph, samples: np.ndarray, seed: int) -> None:
+    """One run: first samples without stalls, each in the very cycles that the plan predicts; then random stalls.
+
+    All results are those of ``graph``, before any pass.
+
+    :param samples: :data:`PLAIN` and :data:`STALLED` of them.
+    """
     expected = run(graph, samples).reshape(len(samples), -1)
-    seen = run_plan(plan, samples, expected.shape[1], "random", seed)
-    assert np.array_equal(seen.y, expected), "results differ under stalls"
-
-
-def check_cycles(plan: Plan, graph: Graph, samples: np.ndarray) -> None:
-    """Without stalls: the results, and the plan's latency, interval and the cycle in which each sample comes out."""
-    expected = run(graph, samples).reshape(len(samples), -1)
-    seen = run_plan(plan, samples, expected.shape[1])
-    assert np.array_equal(seen.y, expected), "results differ"
-    predicted = plan.timeline(len(samples))
+    predicted = plan.timeline(PLAIN + 1)
+    calm = predicted.starts_out[PLAIN]
+    stalls = {"i_gap": _after(calm, gaps("random", seed)), "o_gap": _after(calm, gaps("random", seed + 1))}
+    seen = run_plan(plan, samples, expected.shape[1], **stalls)
+    assert np.array_equal(seen.y, expected), f"results differ: samples {np.flatnonzero((seen.y != expected).any(1))}"
     beats_in, beats_out = samples[0].size // plan.input_lanes, expected.shape[1] // plan.output_lanes
-    assert seen.i_cycles[::beats_in] == [c + seen.i_cycles[0] for c in predicted.starts_in[: len(samples)]]
-    assert seen.o_cycles[::beats_out] == [c + seen.i_cycles[0] for c in predicted.starts_out]
-    assert seen.o_cycles[0] - seen.i_cycles[0] == plan.latency
-    steps = np.diff(predicted.starts_out[len(samples) // 2 :])
-    assert set(steps) == {plan.interval}, f"samples come {sorted(set(steps))} cycles apart, not {plan.interval}"
+    first = seen.i_cycles[0]
+    assert [c - first for c in seen.i_cycles[::beats_in]][:PLAIN] == predicted.starts_in[:PLAIN]
+    assert [c - first for c in seen.o_cycles[::beats_out]][:PLAIN] == predicted.starts_out[:PLAIN]
+    assert seen.o_cycles[0] - first == plan.latency
+    steps = set(np.diff(plan.timeline(12).starts_out[6:]))
+    assert steps == {plan.interval}, f"samples come {steps} cycles apart, not {plan.interval}"
+
+
+def _after(cycle: int, gap: Callable[[int], bool] | None) -> Callable[[int], bool]:
+    """``gap`` from that cycle on."""
+    assert gap is not None
+    return lambda now: now > cycle and gap(now)
