@@ -36,8 +36,9 @@ class LoopBuffer(wiring.Component):
     A step may be taken in the cycle after its beat was written; the last of a vector also waits for the vector's end.
     Three differences are kept in registers, so that nothing is compared: how far the next step's beat lies ahead of the
     beats written (negative: it is there), how many beats are in the buffer beyond its capacity (negative: there is
-    room), and where the next beat is. Each moves by a constant that depends on which loop goes on. A stride beyond the
-    window can free beats that have not come yet; they are then written and at once forgotten.
+    room), and where the next beat is. Each moves by a constant that depends on which loop goes on; addresses wrap by
+    themselves where the capacity is a power of two, else through a second sum. A stride beyond the window can free
+    beats that have not come yet; they are then written and at once forgotten.
 
     Parameters
     ----------
@@ -87,8 +88,14 @@ class LoopBuffer(wiring.Component):
         return storage_features(self._kind, self.capacity, self._width) | {
             "pointer_bits": lead.width + over.width + 2 * address,
             "pointer_mux_bits": len(levels) * (lead.width + address) + outside * over.width,
+            "pointer_wrap_bits": 0 if self._wraps else 3 * address,
             "control": sum((count - 1).bit_length() for count, _ in levels) + 4,
         }
+
+    @property
+    def _wraps(self) -> bool:
+        """Whether addresses wrap by themselves."""
+        return self.capacity & (self.capacity - 1) == 0
 
     def _wanted(self) -> np.ndarray:
         """The beat whose writing each step waits for: its own, at the end the vector's last."""
@@ -172,15 +179,26 @@ class LoopBuffer(wiring.Component):
             read_port.addr.eq(tail),
         ]
         with m.If(write):
-            m.d.sync += head.eq(head + 1)
+            m.d.sync += head.eq(advance(head, self.capacity))
         with m.If(step):
-            m.d.sync += tail.eq(tail + _choose(ends, self._moves(len(ends)), len(tail)))
+            m.d.sync += tail.eq(self._moved(tail, ends))
         # A step never reads the beat that is being written. Saying so spares the collision logic that synthesis would
         # otherwise put around a block memory, into which this register moves.
         data = Signal(self._width, reset_less=True)
         m.d.comb += self.data.eq(data)
         with m.If(self.en & ~(write & (head == tail))):
             m.d.sync += data.eq(read_port.data)
+
+
+    def _moved(self, tail: Signal, ends: list[Signal]) -> Value:
+        """The address of the next step's beat: modulo the capacity."""
+        moves = [move % self.capacity for move in self._moves(len(ends))]
+        if self._wraps:
+            return tail + _choose(ends, moves, len(tail))
+        width = len(tail) + 1
+        there = (tail + _choose(ends, moves, width))[:width]
+        wrapped = (tail + _choose(ends, [move - self.capacity for move in moves], width))[:width]
+        return Mux(wrapped[-1], there, wrapped)
 
 
 def _constant(value: int, width: int) -> Const:

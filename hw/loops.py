@@ -128,8 +128,10 @@ class Loops:
 
     @cached_property
     def capacity(self) -> int:
-        """Beats of the buffer: the least with which the interval is kept, rounded up to a power of two from 2 on."""
-        return max(2, 1 << (least_capacity(self.needs, self.frees, self.beats) - 1).bit_length())
+        """Beats of the buffer: the least with which the interval is kept, rounded up to a power of two from 2 on, and
+        beyond 256, where block memory costs more than wrapping addresses, to a multiple of 256."""
+        least = least_capacity(self.needs, self.frees, self.beats)
+        return -(-least // 256) * 256 if least > 256 else max(2, 1 << (least - 1).bit_length())
 
     def taken(self, step: int) -> int:
         """Cycles from the first beat's transfer to ``step``, with beats offered and steps taken in each cycle."""

@@ -4,6 +4,7 @@
 | testpoint | stage | test |
 | --- | --- | --- |
 | beats in the order of the nest, under stalls, for random nests and kinds of storage | full | test_order |
+| addresses that wrap at no power of two | full | test_addresses_wrap |
 | every ready and valid of every cycle is that of the control | full | test_control |
 | a vector per interval, first beat after latency | full | test_timing |
 | the least capacity keeps the interval, and is what one works out by hand | full | test_capacity_… |
@@ -68,6 +69,18 @@ def test_order(name, memory):
     assert_equals(lambda: Nest(loops, memory), x, x[:, loops.addresses])
 
 
+@pytest.mark.parametrize(
+    ("levels", "beats"), [(((1, 0), (10, 1), (30, 10)), 300), (((2, 0), (20, 20), (2, 9), (9, 1)), 400)]
+)
+def test_addresses_wrap(gaps, levels, beats):
+    """A capacity that is no power of two, with strides forth and back over its end."""
+    loops = Loops(levels, beats, 0)
+    assert loops.capacity == 768
+    x = numbers(loops, 3)
+    done = run(Nest(loops), x, o_gap=gaps("random", 1))
+    assert np.array_equal(done.y, x[:, loops.addresses])
+
+
 @pytest.mark.parametrize("stalls", STALLS)
 @pytest.mark.parametrize("name", NESTS)
 def test_control(name, stalls):
@@ -101,7 +114,7 @@ def test_capacity_keeps_the_interval(name):
     """With the least capacity, before it is rounded, the interval is kept for ever."""
     loops = NESTS[name]
     least = least_capacity(loops.needs, loops.frees, loops.beats)
-    assert loops.capacity == max(2, 1 << (least - 1).bit_length())
+    assert least <= loops.capacity < max(3, 2 * least, least + (least > 256) * 256)
     assert interval_with(loops, least) == loops.interval
 
 
@@ -117,6 +130,12 @@ def test_capacity_keeps_the_interval(name):
 )
 def test_capacity_of_known_orders(loops, least):
     assert least_capacity(loops.needs, loops.frees, loops.beats) == least
+
+
+def test_capacity_is_rounded():
+    assert [Loops(((2, 0), (n, 1)), n, 0).capacity for n in (1, 2, 11, 160, 171, 340, 345)] == [
+        2, 4, 32, 256, 512, 512, 768,
+    ]  # fmt: skip
 
 
 def test_needs_and_frees():
