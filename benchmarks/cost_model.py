@@ -26,7 +26,19 @@ from bitloom.boards.board import load
 from bitloom.boards.flow import synthesize
 from bitloom.boards.flow.workbench import Workbench
 from bitloom.codegen import Resources, emit_verilog
-from bitloom.hw import ArgMax, MatVec, Threshold, WidthConverter
+from bitloom.hw import (
+    Add,
+    ArgMax,
+    Concat,
+    Fork,
+    MatVec,
+    Requantizer,
+    StreamFIFO,
+    Table,
+    Threshold,
+    ThresholdSearch,
+    WidthConverter,
+)
 
 BOARDS = {"ice40": "icebreaker", "ecp5": "ulx3s-85f", "gowin": "tang-nano-9k"}
 """The board whose device stands for each family."""
@@ -80,7 +92,76 @@ def width_converter(rng: random.Random, numbers: np.random.Generator) -> Compone
     return WidthConverter(unsigned(rng.choice([1, 2, 3, 8])), *lanes)
 
 
-TEMPLATES = {"MatVec": matvec, "Threshold": threshold, "ArgMax": argmax, "WidthConverter": width_converter}
+def fork(rng: random.Random, numbers: np.random.Generator) -> Component:
+    """A random fork."""
+    return Fork(unsigned(rng.choice([1, 2, 4, 8])), rng.choice([1, 2, 4, 8]), rng.choice([2, 2, 3, 4]))
+
+
+def stream_fifo(rng: random.Random, numbers: np.random.Generator) -> Component:
+    """A random queue, where it would be put; small ones in registers."""
+    width, depth = rng.choice([1, 2, 4, 8, 16, 32]), rng.choice([2, 3, 4, 5, 8, 9, 16, 32, 65, 200])
+    return StreamFIFO(unsigned(width), depth)
+
+
+def add(rng: random.Random, numbers: np.random.Generator) -> Component:
+    """A random addition; half of them with multipliers."""
+    elements, width = rng.choice([8, 12, 16, 64]), rng.choice([2, 4, 8, 12])
+    factors = (1, rng.choice([1, -1])) if rng.random() < 0.5 else (rng.randint(1, 255), rng.randint(-255, -1))
+    return Add(elements, lanes=rng.choice(divisors(elements, 16)), inputs=(signed(width), unsigned(width)),
+               multipliers=factors, output=signed(width + 10))
+
+
+def concat(rng: random.Random, numbers: np.random.Generator) -> Component:
+    """A random concatenation of two to four inputs."""
+    lanes, width = rng.choice([1, 2, 4, 8]), rng.choice([1, 2, 4, 8])
+    channels = [lanes * rng.choice([1, 2, 3, 8, 16]) for _ in range(rng.choice([2, 2, 3, 4]))]
+    return Concat(channels, lanes=lanes, inputs=[unsigned(width)] * len(channels), output=unsigned(width))
+
+
+def threshold_search(rng: random.Random, numbers: np.random.Generator) -> Component:
+    """A random threshold unit of 4 to 8 bits; one in four has one row for all channels."""
+    channels, bits, width = rng.choice([8, 16, 32, 64]), rng.choice([4, 5, 6, 8]), rng.choice([8, 10, 12, 16])
+    rows = 1 if rng.random() < 0.25 else channels
+    steps = numbers.integers(-(1 << (width - 2)), 1 << (width - 2), (rows, (1 << bits) - 1))
+    y_min = rng.choice([0, -(1 << (bits - 1))])
+    return ThresholdSearch(np.sort(steps, axis=1), channels=channels, lanes=rng.choice(divisors(channels, 4)),
+                           input=signed(width), output=signed(bits) if y_min else unsigned(bits), y_min=y_min,
+                           memory=rng.choice(["auto", "block"]))
+
+
+def requantizer(rng: random.Random, numbers: np.random.Generator) -> Component:
+    """A random requantizer: a third each with multipliers per channel, with one for all, and with a plain shift."""
+    channels, bits, width = rng.choice([8, 16, 32, 64]), rng.choice([2, 4, 8]), rng.choice([8, 12, 16, 20])
+    kind, peak = rng.choice(["per channel", "one", "shift"]), 1 << rng.choice([4, 8, 12])
+    multiplier = numbers.integers(1, peak, channels if kind == "per channel" else 1)
+    offset = numbers.integers(-(1 << (width + 3)), 1 << (width + 3), channels if rng.random() < 0.75 else 1)
+    return Requantizer(multiplier if kind != "shift" else np.array([1]), offset, channels=channels,
+                       lanes=rng.choice(divisors(channels, 8)), input=signed(width), output=unsigned(bits),
+                       shift=rng.randint(1, width), y_min=0, y_max=(1 << bits) - 1,
+                       memory=rng.choice(["auto", "distributed"]))
+
+
+def table(rng: random.Random, numbers: np.random.Generator) -> Component:
+    """A random table; one in two has a row for each channel."""
+    channels, width, bits = rng.choice([4, 8, 16]), rng.choice([2, 3, 4, 6, 8]), rng.choice([1, 2, 4, 8])
+    entries = numbers.integers(0, 1 << bits, (rng.choice([1, channels]), 1 << width))
+    return Table(entries, channels=channels, lanes=rng.choice(divisors(channels, 4)), input=unsigned(width),
+                 output=unsigned(bits), x_min=0, memory=rng.choice(["auto", "distributed"]))
+
+
+TEMPLATES = {
+    "MatVec": matvec,
+    "Threshold": threshold,
+    "ArgMax": argmax,
+    "WidthConverter": width_converter,
+    "Fork": fork,
+    "StreamFIFO": stream_fifo,
+    "Add": add,
+    "Concat": concat,
+    "ThresholdSearch": threshold_search,
+    "Requantizer": requantizer,
+    "Table": table,
+}
 
 
 def measure(bench: Workbench, component: Component) -> Resources:
