@@ -33,7 +33,7 @@ from bitloom.quant import (
     Window,
 )
 
-from .passes import value_ranges
+from .passes.ranges import channel_ranges, value_ranges
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,6 @@ def _matvec(graph: Graph, node: Node, folding: Folding) -> Component:
     assert isinstance(node, MatMul)
     (x,) = operands(graph, node)
     lo, hi = (bound.reshape(-1, x.shape[-1]) for bound in value_ranges(graph)[node.inputs[0]])
-    parts = {"groups": node.groups} if node.groups > 1 else {}
     return hw.MatVec(
         node.weights,
         pe=folding.pe,
@@ -167,7 +166,7 @@ def _matvec(graph: Graph, node: Node, folding: Folding) -> Component:
         activation_range=(lo.min(axis=0), hi.max(axis=0)),
         bias=node.bias,
         memory=folding.memory,
-        **parts,
+        groups=node.groups,
     )
 
 
@@ -178,6 +177,7 @@ def _depthwise(graph: Graph, node: Node, folding: Folding) -> Component:
         node.weights[..., 0], x.shape[:-1], lanes=folding.pe, activation=shape_of(x.format),
         accumulator=shape_of(node.output.format), stride=node.stride, dilation=node.dilation,
         bipolar_activation=x.format.bipolar, bias=node.bias, memory=folding.memory,
+        sum_range=channel_ranges(value_ranges(graph)[node.name]),
     )
 
 
