@@ -19,12 +19,15 @@ from .lower import lower
 from .merge_functions import merge_functions
 from .ranges import narrow_formats, value_ranges
 from .requantize import requantize
+from .rewrite import unchanged
 from .tables import choose_tables
 from .threshold_first import threshold_first
 
 PIPELINE: tuple[Callable[[Graph], Graph], ...] = (
     remove_dead_nodes,
+    narrow_formats,
     fold_constants,
+    choose_tables,
     threshold_first,
     merge_functions,
     absorb_bias,
@@ -38,11 +41,19 @@ PIPELINE: tuple[Callable[[Graph], Graph], ...] = (
 )
 
 
+ROUNDS = 8
+"""What one pass leaves may be work for an earlier one; a few rounds are enough."""
+
+
 def simplify(graph: Graph) -> Graph:
-    """Run every pass of :data:`PIPELINE` in order; the verifier checks the graph before and after each."""
+    """Run :data:`PIPELINE` until nothing changes; the verifier checks the graph before and after each pass."""
     verify(graph)
-    for run_pass in PIPELINE:
-        graph = verify(run_pass(graph))
+    for _ in range(ROUNDS):
+        before = graph
+        for run_pass in PIPELINE:
+            graph = verify(run_pass(graph))
+        if unchanged(before, graph):
+            break
     return graph
 
 

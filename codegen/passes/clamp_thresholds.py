@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from bitloom.quant import Graph, Node, Range, Requantize, Table, Threshold
 
 from .ranges import channel_ranges, value_ranges
+from .rewrite import updated
 
 
 def clamp_thresholds(graph: Graph) -> Graph:
@@ -25,12 +24,12 @@ def clamp_thresholds(graph: Graph) -> Graph:
             node = _clamped(node, channel_ranges(ranges[node.inputs[0]], len(node.thresholds)))
         elif isinstance(node, Requantize):
             lo, hi = ranges[node.name]
-            node = replace(node, y_min=int(lo.min()), y_max=int(hi.max()))
+            node = updated(node, y_min=int(lo.min()), y_max=int(hi.max()))
         elif isinstance(node, Table):
             lo, hi = channel_ranges(ranges[node.inputs[0]], len(node.table))
             entries = node.x_min + np.arange(node.table.shape[1])
             at = np.clip(entries, lo[:, None], hi[:, None]) - node.x_min
-            node = replace(node, table=np.take_along_axis(node.table, at, axis=1))
+            node = updated(node, table=np.take_along_axis(node.table, at, axis=1))
         nodes.append(node)
     return graph.with_nodes(nodes)
 
@@ -39,8 +38,8 @@ def _clamped(node: Threshold, bounds: Range) -> Threshold:
     lo, hi = (bound[:, None] for bound in bounds)
     rows = np.clip(node.thresholds, lo, hi + 1)
     if node.y_step > 1 and not node.output.format.bipolar:
-        rows, node = np.repeat(rows, node.y_step, axis=1), replace(node, y_step=1)
+        rows, node = np.repeat(rows, node.y_step, axis=1), updated(node, y_step=1)
     levels = rows.shape[1]
     first = min(int(np.all(rows <= lo, axis=0).sum()), max(0, levels - 1))
     last = max(levels - int(np.all(rows > hi, axis=0).sum()), min(first + 1, levels))
-    return replace(node, thresholds=rows[:, first:last], y_min=node.y_min + first * node.y_step)
+    return updated(node, thresholds=rows[:, first:last], y_min=node.y_min + first * node.y_step)

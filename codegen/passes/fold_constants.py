@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from bitloom.quant import (
@@ -24,6 +22,7 @@ from bitloom.quant import (
 
 from .dead_code import remove_dead_nodes
 from .ranges import channel_ranges, narrow_formats, value_ranges
+from .rewrite import unchanged, updated
 
 MOVES = DepthToSpace | Pad | Pool | Reshape | Upsample | Window
 """Operators that do nothing if they keep the shape: their windows, borders, factors are 1, 0, 1 then."""
@@ -41,17 +40,15 @@ def fold_constants(graph: Graph) -> Graph:
     instead: dict[str, str] = {}
     nodes: dict[str, Node] = {}
     for node in graph:
-        node = replace(node, inputs=tuple(instead.get(name, name) for name in node.inputs))
+        node = updated(node, inputs=tuple(instead.get(name, name) for name in node.inputs))
         if isinstance(node, Reshape) and isinstance(inner := nodes[node.inputs[0]], Reshape):
-            node = replace(node, inputs=inner.inputs)
+            node = updated(node, inputs=inner.inputs)
         if node.inputs and _does_nothing(node, nodes[node.inputs[0]].output, ranges[node.inputs[0]]):
             instead[node.name] = node.inputs[0]
         else:
             nodes[node.name] = _shared(node)
-    if not instead and all(nodes[node.name].inputs == node.inputs for node in graph):
-        return graph.with_nodes(list(nodes.values()))
-    output = instead.get(graph.output, graph.output)
-    return narrow_formats(remove_dead_nodes(graph.with_nodes(list(nodes.values()), output)))
+    folded = graph.with_nodes(list(nodes.values()), instead.get(graph.output, graph.output))
+    return graph if unchanged(graph, folded) else narrow_formats(remove_dead_nodes(folded))
 
 
 def _does_nothing(node: Node, x: Tensor, bounds: Range) -> bool:
@@ -70,11 +67,11 @@ def _does_nothing(node: Node, x: Tensor, bounds: Range) -> bool:
 def _shared(node: Node) -> Node:
     """``node`` with one row of constants instead of equal ones."""
     if isinstance(node, Threshold):
-        return replace(node, thresholds=_one_row(node.thresholds))
+        return updated(node, thresholds=_one_row(node.thresholds))
     if isinstance(node, Table):
-        return replace(node, table=_one_row(node.table))
+        return updated(node, table=_one_row(node.table))
     if isinstance(node, Requantize):
-        return replace(node, multiplier=_one_row(node.multiplier), offset=_one_row(node.offset))
+        return updated(node, multiplier=_one_row(node.multiplier), offset=_one_row(node.offset))
     return node
 
 

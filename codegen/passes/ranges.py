@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import lru_cache
 from types import MappingProxyType
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -34,13 +34,24 @@ from bitloom.quant import (
     Window,
 )
 
+from .rewrite import updated
 
-@lru_cache(maxsize=16)
+
+_known: WeakKeyDictionary[Node, tuple[tuple[Range, ...], Range]] = WeakKeyDictionary()
+
+
 def value_ranges(graph: Graph) -> Mapping[str, Range]:
-    """For each node's name, the least and the greatest value of each element: two int64 arrays of the node's shape."""
+    """For each node's name, the least and the greatest value of each element: two int64 arrays of the node's shape.
+
+    Ranges are remembered for each node and the ranges of its operands, so that a pass pays for what it changed.
+    """
     ranges: dict[str, Range] = {}
     for node in graph:
-        ranges[node.name] = node.ranges(*(ranges[name] for name in node.inputs))
+        operands = tuple(ranges[name] for name in node.inputs)
+        known = _known.get(node)
+        if known is None or any(a is not b for a, b in zip(known[0], operands)):
+            known = _known[node] = operands, node.ranges(*operands)
+        ranges[node.name] = known[1]
     return MappingProxyType(ranges)
 
 
@@ -73,14 +84,14 @@ def narrow_formats(graph: Graph) -> Graph:
 
 def with_format(node: Node, value_format: Format) -> Node:
     """``node`` with this output format."""
-    return replace(node, output=replace(node.output, format=value_format))
+    return updated(node, output=replace(node.output, format=value_format))
 
 
 def _narrowed(node: Node, operands: list[Format], bounds: Range) -> Node:
     if isinstance(node, MatMul | Conv | Add) or (isinstance(node, Pool) and node.kind == "sum"):
         node = with_format(node, Format.of_range(int(bounds[0].min()), int(bounds[1].max())))
         if isinstance(node, MatMul | Conv):
-            node = replace(node, weight_format=_minimal(node.weights, node.weight_format))
+            node = updated(node, weight_format=_minimal(node.weights, node.weight_format))
     elif isinstance(node, Window | Reshape | Upsample | DepthToSpace | Pool):
         node = with_format(node, operands[0])
     elif isinstance(node, Concat):
@@ -98,7 +109,7 @@ def _narrowed(node: Node, operands: list[Format], bounds: Range) -> Node:
         x = operands[0]
         values = np.array([-1, -1, 1]) if x.bipolar else np.arange(x.lo, x.hi + 1)
         table = node.table[:, np.clip(values - node.x_min, 0, node.table.shape[1] - 1)]
-        node = with_format(replace(node, table=table, x_min=x.lo), _minimal(table, node.output.format))
+        node = with_format(updated(node, table=table, x_min=x.lo), _minimal(table, node.output.format))
     return node
 
 

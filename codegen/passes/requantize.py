@@ -16,7 +16,7 @@ offset b exists for each dyadic slope in it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -38,8 +38,8 @@ MOST_SHIFT = 40
 def requantize(graph: Graph) -> Graph:
     """Compute each function that never falls as the rule above says. After: the rule holds, and shifts are the least.
 
-    A table stays a table unless a shift serves. A requantization that came with the graph becomes comparisons if it has
-    few levels and more than a shift to do, and takes the least shift otherwise.
+    A table stays a table unless a shift serves, and a requantization that came with the graph takes the least shift.
+    Few levels are left as :func:`choose_tables` wants them.
     """
     ranges = value_ranges(graph)
     formats = {node.name: node.output.format for node in graph}
@@ -57,24 +57,15 @@ def _chosen(node: Threshold | Requantize | Table, x: Format, bounds: Range) -> N
     if isinstance(node, Table) and len(node.table) == 1 and x.bits <= LOOKUP_BITS:
         return node
     steps = as_threshold(node, x, bounds)
-    if steps is None or steps.y_step != 1:
+    if steps is None or steps.y_step != 1 or steps.thresholds.shape[1] <= COMPARED_LEVELS:
         return node
-    own = channel_ranges(bounds, len(steps.thresholds))
-    if steps.thresholds.shape[1] <= COMPARED_LEVELS:
-        shifts = isinstance(node, Requantize) and bool(np.all(node.multiplier == 1))
-        return node if shifts or isinstance(node, Table) else _within(steps, own)
-    line = _line(_within(steps, own), own, shift_only=isinstance(node, Table))
+    line = _line(steps, channel_ranges(bounds, len(steps.thresholds)), shift_only=isinstance(node, Table))
     if line is None or (isinstance(node, Requantize) and line.shift >= node.shift):
         return node
     new = Requantize(node.name, node.inputs, node.output, line.multipliers, line.offsets, line.shift, steps.y_min,
                      steps.y_min + steps.thresholds.shape[1])
     peak = max(abs(x.lo), abs(x.hi)) * int(new.multiplier.max()) + int(np.abs(new.offset).max())
     return new if peak < 1 << 62 else node
-
-
-def _within(steps: Threshold, own: Range) -> Threshold:
-    """Thresholds within what occurs, or one above."""
-    return replace(steps, thresholds=np.clip(steps.thresholds, own[0][:, None], own[1][:, None] + 1))
 
 
 @dataclass(frozen=True)
@@ -109,7 +100,8 @@ def _points(row: np.ndarray, y_min: int, lo: int, hi: int) -> tuple[Points, Poin
     """(−x, level) where the line has reached a level, and where it has not: at each threshold and one before it."""
     levels = y_min + 1 + np.arange(len(row))
     reached, missed = row <= hi, row > lo
-    return (-row[reached], levels[reached]), (1 - row[missed], levels[missed])
+    at = np.clip(row, lo, hi + 1)
+    return (-at[reached], levels[reached]), (1 - at[missed], levels[missed])
 
 
 def _with_offsets(points: list[tuple[Points, Points]], multipliers: list[int], shift: int) -> _Line:

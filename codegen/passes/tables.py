@@ -17,21 +17,31 @@ COMPARED_LEVELS = 7
 
 
 def choose_tables(graph: Graph) -> Graph:
-    """Functions of one bit become tables; tables that never fall become thresholds unless they are as small as those.
+    """Functions of one bit become tables; of tables and multiplications those of few levels become thresholds.
 
-    After: no threshold or requantization reads a value of one bit (bipolar ones among them), and a table that never
-    falls has more than :data:`COMPARED_LEVELS` levels, or one row of at most 2 ^ :data:`LOOKUP_BITS` entries.
+    After: no threshold or requantization reads a value of one bit (bipolar ones among them). A table that never falls
+    has more than :data:`COMPARED_LEVELS` levels, or one row of at most 2 ^ :data:`LOOKUP_BITS` entries. A requantization
+    has more levels than that, or nothing but a shift to do.
     """
     ranges = value_ranges(graph)
     values = {node.name: node.output for node in graph}
     nodes: list[Node] = []
     for node in graph:
-        if isinstance(node, Threshold | Requantize) and values[node.inputs[0]].format.bits == 1:
-            node = _table(node, values[node.inputs[0]])
-        elif isinstance(node, Table):
-            node = _compared(node, values[node.inputs[0]], ranges[node.inputs[0]])
+        if isinstance(node, Threshold | Requantize | Table):
+            node = _chosen(node, values[node.inputs[0]], ranges[node.inputs[0]])
         nodes.append(node)
     return graph.with_nodes(nodes)
+
+
+def _chosen(node: Threshold | Requantize | Table, x: Tensor, bounds: Range) -> Threshold | Requantize | Table:
+    if x.format.bits == 1:
+        return node if isinstance(node, Table) else _table(node, x)
+    small = isinstance(node, Table) and len(node.table) == 1 and x.format.bits <= LOOKUP_BITS
+    shift = isinstance(node, Requantize) and bool(np.all(node.multiplier == 1))
+    if small or shift or isinstance(node, Threshold):
+        return node
+    steps = as_threshold(node, x.format, bounds)
+    return node if steps is None or steps.thresholds.shape[1] > COMPARED_LEVELS else steps
 
 
 def _table(node: Threshold | Requantize, x: Tensor) -> Table:
@@ -39,10 +49,3 @@ def _table(node: Threshold | Requantize, x: Tensor) -> Table:
     entries = node.evaluate(np.broadcast_to(values[:, None], (1, len(values), x.shape[-1])))[0].T
     return Table(node.name, node.inputs, node.output, entries[:1] if np.all(entries == entries[:1]) else entries,
                  x.format.lo)
-
-
-def _compared(node: Table, x: Tensor, bounds: Range) -> Table | Threshold:
-    if x.format.bits == 1 or (len(node.table) == 1 and x.format.bits <= LOOKUP_BITS):
-        return node
-    threshold = as_threshold(node, x.format, bounds)
-    return node if threshold is None or threshold.thresholds.shape[1] > COMPARED_LEVELS else threshold

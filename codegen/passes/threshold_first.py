@@ -7,6 +7,7 @@ from dataclasses import replace
 from bitloom.quant import Graph, Node, Pool, Requantize, Table, Tensor, Threshold, Upsample
 
 from .ranges import value_ranges
+from .rewrite import updated
 from .staircase import as_threshold
 
 
@@ -53,5 +54,5 @@ def _swapped(graph: Graph, mover: Node, function: Node) -> Graph:
             nodes += [first, second]
         elif node.name != function.name:
             inputs = tuple(mover.name if name == function.name else name for name in node.inputs)
-            nodes.append(replace(node, inputs=inputs))
+            nodes.append(updated(node, inputs=inputs))
     return graph.with_nodes(nodes, mover.name if graph.output == function.name else graph.output)
