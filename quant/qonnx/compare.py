@@ -6,6 +6,10 @@ before, so that one difference is not counted again behind it. Where the two dif
 steps that float32's rounding errors explain what the executor has, and the integer graph has what the exact value
 gives. As the graph's functions are float32's, too, it may also have the other side of that step, but not where the
 executor's own value is exact. Anything else is a mismatch.
+
+What a tie leaves in the executor may be a value that the graph proves impossible, where its thresholds mean nothing:
+what differs behind it in that sample is a tie as well. Scores that no quantizer follows are compared with float32's
+error, and so is the class that they decide.
 """
 
 from __future__ import annotations
@@ -16,10 +20,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..graph import Input
+from ..graph import Input, Range
 from ..operators import ArgMax
 from .exact import Exact, Index, Near, Unjudged
-from .executor import Context, execute
+from .reference import Context, execute
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -28,6 +32,12 @@ if TYPE_CHECKING:
 
 JUDGED = 64
 """After so many mismatching samples of a batch at one quantizer, the others that differ are not looked into."""
+
+BOUNDED = 4
+"""Samples of a batch whose scores' errors are bounded one by one."""
+
+REAL = 1e-6
+"""How far, relatively, ``real`` may be from the exact number: it is float32."""
 
 OFF_GRID = 0.05
 """How far a value may be from its quantizer's grid, in steps: float32 holds a product of 16 bits far better."""
@@ -55,8 +65,7 @@ def compare(
     :param inputs: floats of shape (samples, *shape of the file's input without its first axis), on the grid of the
         graph's input (see :func:`on_grid`).
     :param note: told how many samples are done.
-    :returns: a row for each quantizer, in the graph's order, and last one for the output: the class where the graph
-        ends in one.
+    :returns: a row for each quantizer, in the graph's order; the last is about the class where the output is scores.
     """
     totals: dict[tuple[str, str], np.ndarray] = {}
     done = 0
@@ -115,20 +124,37 @@ def _batch(
     given = imported.quantize(inputs).reshape(-1, *graph.input.output.shape)
     exact = Exact(model, context, _given(imported, given))
     values: dict[str, np.ndarray] = {}
+    ranges: dict[str, Range] = {}
     found: dict[tuple[str, str], np.ndarray] = {}
+    loose = np.zeros(len(given), bool)
     for node in graph:
         y = given if isinstance(node, Input) else node.evaluate(*(values[operand] for operand in node.inputs))
-        quantizer = imported.quantizers.get(node.name)
-        if quantizer is not None:
+        ranges[node.name] = node.ranges(*(ranges[operand] for operand in node.inputs))
+        tensor = imported.quantizers.get(node.name)
+        if tensor is not None and isinstance(node, ArgMax):
+            found[tensor, node.name] = _classes(exact, tensor, y)
+        elif tensor is not None:
             grid = _Grid(imported, node.name)
-            theirs, off = grid.integers(context[quantizer].astype(np.float64), y)
-            found[quantizer, node.name] = _judge(exact, quantizer, grid, y, off)
-            y = theirs if node.output.format.holds(theirs) else y
+            theirs, off = grid.integers(context[tensor].astype(np.float64), y)
+            quantized = _quantized(exact, tensor, isinstance(node, Input))
+            judge = _quantizer if quantized else _scores
+            found[tensor, node.name] = judge(exact, tensor, grid, y, off)
+            if node.name == graph.output and not quantized and len(node.output.shape) == 1:
+                found[f"{tensor} (class)", node.name] = _classes(exact, tensor, y.argmax(axis=-1))
+            y = theirs if quantized and node.output.format.holds(theirs) else y
+        for verdict in ([] if tensor is None else [v for key, v in found.items() if key[1] == node.name]):
+            verdict[loose & (verdict == _MISMATCH)] = _TIE
+        low, high = ranges[node.name]
+        loose |= ((y < low) | (y > high)).reshape(len(y), -1).any(axis=1)
         values[node.name] = y
-    if graph.output not in imported.quantizers:
-        tensor = model.graph.output[0].name
-        found[tensor, graph.output] = _judge_output(imported, exact, tensor, values)
     return found
+
+
+def _quantized(exact: Exact, tensor: str, entry: bool) -> bool:
+    """Whether ``tensor`` has levels, which are equal or not: behind a quantizer, or what the network is given."""
+    node = exact.nodes.get(tensor)
+    return entry or exact.quantizes(tensor) or (
+        node is not None and node.op_type == "DequantizeLinear" and exact.quantizes(node.input[0]))
 
 
 def _given(imported: Imported, integers: np.ndarray) -> Callable[[Index, float], Near]:
@@ -145,7 +171,7 @@ def _given(imported: Imported, integers: np.ndarray) -> Callable[[Index, float],
     return exact
 
 
-def _judge(exact: Exact, tensor: str, grid: _Grid, ours: np.ndarray, off: np.ndarray) -> np.ndarray:
+def _quantizer(exact: Exact, tensor: str, grid: _Grid, ours: np.ndarray, off: np.ndarray) -> np.ndarray:
     """Whether each sample is equal at the quantizer ``tensor``, tied, or a mismatch."""
     theirs = exact.context[tensor].reshape(len(ours), -1).astype(np.float64)
     real, step = grid.real(ours), np.abs(grid.unit)
@@ -153,21 +179,37 @@ def _judge(exact: Exact, tensor: str, grid: _Grid, ours: np.ndarray, off: np.nda
     differ = np.abs(theirs - real) > 0.25 * step
     for sample in np.flatnonzero(differ.any(axis=1) & (verdict == _EQUAL)):
         tied = (verdict == _MISMATCH).sum() < JUDGED and all(
-            _tie(exact, tensor, int(sample), int(at), float(real[sample, at]), float(step[at]))
+            _tie(exact, _index(exact, tensor, sample, at), tensor, float(real[sample, at]), float(step[at]))
             for at in np.flatnonzero(differ[sample])
         )
         verdict[sample] = _TIE if tied else _MISMATCH
     return verdict
 
 
-def _judge_output(imported: Imported, exact: Exact, tensor: str, values: dict[str, np.ndarray]) -> np.ndarray:
-    """Whether each sample's output is equal, tied, or a mismatch."""
-    graph = imported.graph
-    node, ours = graph[graph.output], values[graph.output]
-    if not isinstance(node, ArgMax):
-        grid = _Grid(imported, node.name)
-        return _judge(exact, tensor, grid, ours, np.zeros((len(ours), 1), bool))
-    scores, axis = _scores(exact, tensor)
+def _scores(exact: Exact, tensor: str, grid: _Grid, ours: np.ndarray, off: np.ndarray) -> np.ndarray:
+    """Whether each sample of a tensor without a quantizer is within float32's error of ``ours``, or a mismatch.
+
+    The errors of some samples are bounded one by one, and so are those that exceed the least of these bounds.
+    """
+    theirs = exact.context[tensor].reshape(len(ours), -1).astype(np.float64)
+    real, step = grid.real(ours), np.abs(grid.unit)
+    verdict, least = np.full(len(ours), _EQUAL), np.inf
+    for sample in range(len(ours)):
+        places = np.arange(real.shape[1]) if sample < BOUNDED else np.flatnonzero(np.abs(theirs - real)[sample] > least)
+        for at in places:
+            levels = exact.levels(tensor, _index(exact, tensor, sample, at))
+            error = float(levels.greatest - levels.exact)
+            least = min(least, error)
+            right = abs(float(levels.exact) - real[sample, at]) <= 0.25 * step[at] + REAL * abs(real[sample, at])
+            if not right or abs(theirs[sample, at] - float(levels.exact)) > error:
+                verdict[sample] = _MISMATCH
+                break
+    return verdict
+
+
+def _classes(exact: Exact, tensor: str, ours: np.ndarray) -> np.ndarray:
+    """Whether each sample's classes are equal, tied, or a mismatch."""
+    scores, axis = _scored(exact, tensor)
     table = np.moveaxis(exact.context[scores], axis, -1)
     theirs, ours = table.argmax(axis=-1), ours.reshape(table.shape[:-1])
     verdict = np.full(len(ours), _EQUAL)
@@ -178,14 +220,20 @@ def _judge_output(imported: Imported, exact: Exact, tensor: str, values: dict[st
     return verdict
 
 
-def _scores(exact: Exact, tensor: str) -> tuple[str, int]:
-    """The tensor of the scores and its axis of classes: of the file's own ArgMax, or of its output."""
+def _scored(exact: Exact, tensor: str) -> tuple[str, int]:
+    """The tensor of the scores behind a tensor of classes, and its axis of classes; scores are their own."""
     node = exact.nodes.get(tensor)
-    while node is not None and node.op_type in ("ArgMax", "Cast", "Reshape", "Flatten", "Squeeze", "Identity"):
-        if node.op_type == "ArgMax":
-            return node.input[0], int(exact.attributes(node).get("axis", 0))
+    while node is not None and node.op_type in ("ArgMax", "TopK", "Cast", "Reshape", "Flatten", "Squeeze", "Identity"):
+        if node.op_type in ("ArgMax", "TopK"):
+            default = 0 if node.op_type == "ArgMax" else -1
+            return node.input[0], int(exact.attributes(node).get("axis", default))
         node = exact.nodes.get(node.input[0])
-    return tensor, -1 if len(exact.shape(tensor)) <= 2 else 1
+    return tensor, -1
+
+
+def _index(exact: Exact, tensor: str, sample: int, at: int) -> Index:
+    """The index of element ``at`` of a sample of ``tensor``."""
+    return (int(sample), *(int(i) for i in np.unravel_index(at, exact.shape(tensor)[1:])))
 
 
 def _tied_classes(exact: Exact, scores: str, axis: int, place: Index, ours: int, theirs: int) -> bool:
@@ -204,10 +252,8 @@ def _tied_classes(exact: Exact, scores: str, axis: int, place: Index, ours: int,
     return (ahead > 0 or (ahead == 0 and ours < theirs)) and float(ahead) <= a.error + b.error
 
 
-def _tie(exact: Exact, tensor: str, sample: int, at: int, ours: float, step: float) -> bool:
+def _tie(exact: Exact, index: Index, tensor: str, ours: float, step: float) -> bool:
     """Whether float32's error explains what the executor has, and ``ours`` is right, or within that error as well."""
-    shape = exact.shape(tensor)
-    index = (sample, *(int(i) for i in np.unravel_index(at, shape[1:])))
     near = 0.25 * step
     try:
         levels = exact.levels(tensor, index)

@@ -100,11 +100,11 @@ class Context:
         """The constant operand number ``at``, or None if the operation has none."""
         return self.array(op, at) if at < len(op.inputs) and op.inputs[at] else None
 
-    def emit(self, kind: str, cls: type[Node], inputs: tuple[str, ...], shape: tuple[int, ...],
-             form: Format | None = None, scale: np.ndarray | None = None, **constants: Any) -> str:
-        """Append a node named after its ``kind`` and number; its format is that of its range unless given."""
-        self.counts[kind] += 1
-        name = f"{kind}{self.counts[kind]}"
+    def emit(self, prefix: str, cls: type[Node], inputs: tuple[str, ...], shape: tuple[int, ...],
+             form: Format | None = None, scale: np.ndarray | None = None, /, **constants: Any) -> str:
+        """Append a node named ``prefix`` and a number; its format is that of its range unless given."""
+        self.counts[prefix] += 1
+        name = f"{prefix}{self.counts[prefix]}"
         scales = () if scale is None else tuple(float(s) for s in np.atleast_1d(scale))
         node = cls(name, inputs, Tensor(shape, form or Format(1), scales), **constants)
         self.place(node, form is None)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .executor import Context, entry
+from .reference import Context, entry
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
@@ -62,7 +62,7 @@ class Exact:
     """Exact elements of the tensors of ``model``, given every tensor of a run of the executor.
 
     :param model: the file; its quantizers may be of any dialect.
-    :param context: what :func:`~bitloom.quant.qonnx.executor.execute` gave for one batch.
+    :param context: what :func:`~bitloom.quant.qonnx.reference.execute` gave for one batch.
     :param given: what an element of the file's input is exactly, given its index and its float; itself, by default.
     """
 
@@ -117,7 +117,11 @@ class Exact:
         the interval around it.
         """
         node = self.nodes.get(name)
-        if node is None or node.op_type not in QUANTIZERS:
+        if node is not None and node.op_type == "DequantizeLinear" and self.quantizes(node.input[0]):
+            levels = self.levels(node.input[0], index)
+            zero, scale = (parameter(self, node, at, index) for at in (2, 1))
+            return Levels(*((level - zero) * scale for level in levels[:3]), levels.given)
+        if node is None or not self.quantizes(name):
             value, error = self.element(name, index)
             found = Fraction(float(self.context[name][index]))
             return Levels(value, value - Fraction(error), value + Fraction(error), found == value)
@@ -126,6 +130,10 @@ class Exact:
         quantize, room = quantizer(self, node, index, before)
         return Levels(quantize(before.value), quantize(before.value - room), quantize(before.value + room),
                       found == before.value)
+
+    def quantizes(self, name: str) -> bool:
+        """Whether a quantizer gives the tensor ``name``."""
+        return name in self.nodes and self.nodes[name].op_type in QUANTIZERS
 
     def _evaluate(self, name: str, index: Index) -> Near:
         from .exact_operators import RULES
@@ -154,7 +162,7 @@ def parameter(exact: Exact, node: NodeProto, at: int, index: Index, default: flo
     if at >= len(node.input) or not node.input[at]:
         return Fraction(default)
     values, shape = exact.context[node.input[at]], exact.shape(node.input[0])
-    if node.op_type == "QuantizeLinear" and values.ndim == 1:
+    if node.op_type in ("QuantizeLinear", "DequantizeLinear") and values.ndim == 1:
         axis = int(exact.attributes(node).get("axis", 1))
         return Fraction(float(values[index[axis] if len(values) > 1 else 0]))
     return Fraction(float(np.broadcast_to(values, shape)[index]))

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..graph import Graph
 from ..operators import MatMul
-from .executor import entry
+from .reference import entry
 
 if TYPE_CHECKING:
     from onnx import ModelProto

@@ -16,7 +16,7 @@ from .model import Op
 from .ratios import integer_ratio, spread
 from .settle import settle
 from .steps import SMOOTH, Elementwise
-from .values import ONE, Value, natural
+from .values import ONE, Value, floats, natural
 
 EXACT_BITS = 40
 """Bits within which scores are brought to one common scale."""
@@ -178,12 +178,11 @@ def finish(ctx: Context, value: Value) -> Value:
     value = replace(value, index=before[1])
     if int(np.prod(value.index.shape)) == value.channels:
         value = ordered(ctx, op, value)
+    ctx.views[value.node] = View(before[0], value)
     parts = value.affine()
     assert parts is not None
-    value = value.settled(*parts)
-    ctx.views[value.node] = View(before[0], value)
-    ctx.note(f"output {before[0]!r} is left as integers: real = {_shown(np.ravel(value.scale))} · integer + "
-             f"{_shown(np.ravel(value.offset))}")
+    scale, offset = (np.ravel(floats(part)) for part in parts)
+    ctx.note(f"output {before[0]!r} is left as integers: real = {_shown(scale)} · integer + {_shown(offset)}")
     return value
 
 
