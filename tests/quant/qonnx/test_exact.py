@@ -9,9 +9,9 @@ import pytest
 from support.onnx_models import CASES, DIALECTS, GENERAL, Net
 
 from bitloom import RequestError, WorkError
-from bitloom.quant.qonnx import executor
+from bitloom.quant.qonnx import reference
 from bitloom.quant.qonnx.exact import QUANTIZERS, Exact, Unjudged
-from bitloom.quant.qonnx.executor import entry, execute
+from bitloom.quant.qonnx.reference import entry, execute
 
 
 def inputs_of(model: object, count: int, seed: int = 0) -> np.ndarray:
@@ -72,7 +72,7 @@ def test_batches_are_what_single_samples_are(monkeypatch: pytest.MonkeyPatch) ->
     inputs = inputs_of(model, 5)
     output = model.graph.output[0].name
     whole = [context[output] for _, context in execute(model, inputs)]
-    monkeypatch.setattr(executor, "BATCH_BYTES", 1)
+    monkeypatch.setattr(reference, "BATCH_BYTES", 1)
     single = [context[output] for _, context in execute(model, inputs)]
     assert (len(whole), len(single)) == (1, 5)
     assert np.array_equal(np.concatenate(whole), np.concatenate(single))
@@ -94,6 +94,6 @@ def test_what_the_executor_cannot_run_is_one_line() -> None:
 
 
 def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(executor, "find_spec", lambda package: None)
+    monkeypatch.setattr(reference, "find_spec", lambda package: None)
     with pytest.raises(RequestError, match=r"qonnx, onnxruntime: pip install 'bitloom\[qonnx\]'"):
         list(execute(CASES["gemm"](GENERAL).model, np.zeros((1, 6))))
