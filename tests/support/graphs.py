@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 
 from bitloom.quant import BIPOLAR, ArgMax, Format, Graph, Input, MatMul, Node, Tensor, Threshold, verify
 
 from .dags import random_dag
 
-__all__ = ["random_dag", "random_graph", "random_samples", "random_weights"]
+__all__ = ["every_sample", "graph_of", "random_dag", "random_graph", "random_samples", "random_weights"]
 
 WEIGHTS = {"binary": BIPOLAR, "ternary": Format(2, True), "3": Format(3, True), "5": Format(5, True)}
 ACTIVATIONS = {"bipolar": BIPOLAR, "ternary": Format(2, True), "u1": Format(1), "u2": Format(2), "u3": Format(3)}
@@ -65,3 +67,16 @@ def random_samples(graph: Graph, count: int, seed: int = 0) -> np.ndarray:
     samples = rng.choice([-1, 1], shape) if f.bipolar else rng.integers(f.lo, f.hi + 1, shape)
     samples[:1], samples[1:2] = f.lo, f.hi
     return samples
+
+
+def graph_of(x: Tensor, *nodes: Node, output: str = "") -> Graph:
+    """A verified graph by hand: ``nodes`` over an input named x, the last one its output unless another is named."""
+    return verify(Graph("hand", (Input("x", (), x), *nodes), output or nodes[-1].name))
+
+
+def every_sample(graph: Graph) -> np.ndarray:
+    """Every input that there is, for inputs of few values."""
+    f, shape = graph.input.output.format, graph.input.output.shape
+    values = [-1, 1] if f.bipolar else range(f.lo, f.hi + 1)
+    assert len(values) ** int(np.prod(shape)) <= 1 << 16
+    return np.array(list(product(values, repeat=int(np.prod(shape))))).reshape(-1, *shape)
