@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -25,16 +26,16 @@ def train(network: str, out: Path | None, as_json: bool) -> None:
     folder = _folder(network, out)
     from bitloom.quant.train import train_example
 
-    if screen.err.is_terminal:
-        done = train_example(folder)
-    else:
-        with screen.step("train"):
-            done = train_example(folder, progress=False)
-    facts = done.graph.metadata
-    screen.say(f"{done.spec.name}: {facts['accuracy']:.2%} of {facts['samples']} held-out samples, "
-               f"in {done.seconds:.1f} s; {folder / 'graph.npz'}")
-    screen.result({"model": done.spec.name, "accuracy": facts["accuracy"], "samples": facts["samples"],
-                   "seconds": done.seconds, "graph": folder / "graph.npz", "checkpoint": folder / "checkpoint.npz"})
+    done = train_example(folder)
+    facts: dict[str, Any] = done.graph.metadata
+    screen.say(f"{done.spec.name}: {facts['accuracy']:.2%} of {facts['samples']} held-out samples of "
+               f"{facts['dataset']}, in {done.seconds:.1f} s; {folder / 'graph.npz'}")
+    for name, part in facts.get("more", {}).items():
+        screen.say(f"  {part['accuracy']:.2%} of {part['samples']} {name}")
+    if "note" in facts:
+        screen.say(f"  {facts['note']}")
+    screen.result({"model": done.spec.name, "seconds": done.seconds, "graph": folder / "graph.npz",
+                   "checkpoint": folder / "checkpoint.npz", **facts})
 
 
 def _folder(network: str, out: Path | None) -> Path:

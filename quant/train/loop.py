@@ -47,21 +47,26 @@ def train(spec: NetworkSpec, progress: bool = True, data: Dataset | None = None)
     specification gives the same module, bit for bit, on the same kind of machine. The caller's random state and
     number of threads are left as they were.
 
-    :param progress: draw a progress bar on standard error.
+    :param progress: draw a progress bar on standard error, or write a line for each epoch where that is no terminal.
     :param data: other samples than those of ``spec.dataset``, of the same kind (a validation split, say).
     :raises WorkError: training diverged.
     """
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    data = data or load(spec.dataset)
     with _deterministic(spec.seed), Progress(
         TextColumn("training {task.fields[title]}"), BarColumn(), TextColumn("epoch {task.completed}/{task.total}"),
         TextColumn("held out {task.fields[accuracy]:.2%}"), TimeRemainingColumn(),
-        console=Console(stderr=True), disable=not progress,
+        console=console, disable=not (progress and console.is_terminal),
     ) as bar:
         module = build(spec)
         task = bar.add_task("train", total=spec.training.epochs, title=spec.name, accuracy=0.0)
         history = []
-        for epoch in _epochs(module, spec, source(spec.dataset), data or load(spec.dataset)):
+        for epoch in _epochs(module, spec, source(spec.dataset), data):
             history.append(epoch)
             bar.update(task, advance=1, accuracy=epoch.accuracy)
+            if progress and not console.is_terminal:
+                console.print(f"training {spec.name}: epoch {len(history)}/{spec.training.epochs}, "
+                              f"held out {epoch.accuracy:.2%}")
     return TrainedNetwork(module.eval(), tuple(history), history[-1].accuracy)
 
 
