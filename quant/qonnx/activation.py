@@ -60,7 +60,10 @@ def quantize(ctx: Context, op: Op, value: Value, quantizer: Quantizer) -> Value:
         lo, hi = lo.min(keepdims=True), hi.max(keepdims=True)
     ends = [quantizer.level(_finite(op, value, end)) for end in (lo[None], hi[None])]
     signs = np.where(ends[1][0] < ends[0][0], -1, 1)
-    if value.monotone:
+    made = _direct(ctx, op, value, quantizer)
+    if made is not None:
+        pass
+    elif value.monotone:
         made = _monotone(ctx, op, value, quantizer, signs, lo, hi)
     else:
         made = _searched(ctx, op, value, quantizer, lo, hi)
@@ -102,6 +105,23 @@ def _monotone(ctx: Context, op: Op, value: Value, quantizer: Quantizer, signs: n
     if not flipped and np.any(signs < 0):
         return _turned(ctx, value, quantizer, rows, signs, y_min)
     return _emit(ctx, value, quantizer, rows, y_min)
+
+
+def _direct(ctx: Context, op: Op, value: Value, quantizer: Quantizer) -> str | None:
+    """A table, where the argument has fewer values than there are levels."""
+    form = ctx.nodes[value.node].output.format
+    if form.bits > TABLE_BITS or quantizer.step > 1:
+        return None
+    lo, hi = ctx.ranges[value.node]
+    if value.uniform and quantizer.uniform:
+        lo, hi = lo.min(keepdims=True), hi.max(keepdims=True)
+    q = np.clip(np.arange(form.lo, form.hi + 1)[:, None], lo, hi)
+    levels = quantizer.level(_finite(op, value, q))
+    if levels.max() - levels.min() < len(levels):
+        return None
+    table = quantizer.least + levels.T
+    return ctx.emit("act", Table, (value.node,), value.shape, quantizer.format, quantizer.scale, table=table,
+                    x_min=form.lo)
 
 
 def _emit(ctx: Context, value: Value, quantizer: Quantizer, rows: np.ndarray, y_min: int) -> str:

@@ -16,8 +16,11 @@ from .settle import settle
 from .steps import Pair, Side
 from .values import Const, Value, floats
 
-MULTIPLIER_BITS = 24
+MULTIPLIER_BITS = 32
 """Bits that a multiplier of a branch may have."""
+
+WIDE = 16
+"""Multipliers from here on are worth a note."""
 
 
 def join(ctx: Context, op: Op, left: Value, right: Value, kind: str | None = None) -> Value:
@@ -64,6 +67,9 @@ def _sum(ctx: Context, op: Op, left: Value, right: Value, sign: int) -> Value:
     found = [distinct[pair] for pair in pairs]
     multipliers = np.array([ratio[0] for ratio in found if ratio is not None], np.int64)
     units = np.array([ratio[1] for ratio in found if ratio is not None], object)
+    if np.abs(multipliers).max() >= WIDE:
+        ctx.note(f"node {op.name!r} ({op.kind}): the scales of its branches differ, and they take multipliers of up to "
+                 f"{np.abs(multipliers).max()}; one scale for both makes them small")
     if np.all(multipliers == multipliers[0]):
         factors = (int(multipliers[0, 0]), int(multipliers[0, 1]))
     else:

@@ -34,7 +34,7 @@ def import_module(module: torch.nn.Module, sample: torch.Tensor, *, name: str | 
     with tempfile.TemporaryDirectory() as folder, torch.no_grad():
         path = Path(folder) / "module.onnx"
         try:
-            export_qonnx(module.eval(), args=sample[:1], export_path=str(path))
+            export_qonnx(module.eval(), args=sample[:1], export_path=str(path), verbose=False)
         except FAULTS as error:
             raise ImportFailure(f"{title}: Brevitas cannot export it ({type(error).__name__}: {error}); "
                                 "leave out operations that its QONNX export does not know") from error

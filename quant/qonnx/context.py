@@ -144,7 +144,7 @@ class Context:
     def sole(self, value: Value) -> bool:
         """Whether nothing but the operation that now reads ``value`` reads the integers of its node."""
         names = value.trail
-        return bool(names) and all(self.model.readers[n] == 1 and n != self.model.output for n in names) and not any(
+        return bool(names) and all(self.model.readers[n] + (n == self.model.output) == 1 for n in names) and not any(
             value.node in node.inputs for node in self.nodes.values())
 
     def rescaled(self, value: Value, multipliers: np.ndarray, bias: np.ndarray | None = None) -> bool:

@@ -26,11 +26,13 @@ def execute(path: str | Path, samples: np.ndarray, tensors: tuple[str, ...] | No
     :raises ImportFailure: the package ``qonnx`` is missing, or it cannot run the file.
     """
     try:
+        import onnxruntime
         from qonnx.core.modelwrapper import ModelWrapper
         from qonnx.core.onnx_exec import execute_onnx
         from qonnx.transformation.infer_shapes import InferShapes
     except ImportError as error:
         raise ImportFailure(f"the reference needs the package {error.name}; pip install 'bitloom[qonnx]'") from error
+    onnxruntime.set_default_logger_severity(4)
     model = parse(read(path), Path(path).name)
     depending = _depending(model.ops, model.input)
     x = np.asarray(samples, dtype=np.float32).reshape(len(samples), *model.input_shape[1:])
@@ -47,9 +49,12 @@ def execute(path: str | Path, samples: np.ndarray, tensors: tuple[str, ...] | No
         if all(len(a) == len(x) for a in found.values() if a.ndim):
             return found
     except Exception:  # the file's shapes hold for one sample alone; what else is wrong shows below
-        if len(x) == 1:
-            raise
-    parts = [batch(x[i : i + 1]) for i in range(len(x))]
+        pass
+    try:
+        parts = [batch(x[i : i + 1]) for i in range(len(x))]
+    except Exception as error:  # its own checks raise Exception itself
+        raise ImportFailure(f"{path}: the qonnx executor cannot run it ({type(error).__name__}: {error}); compare with "
+                            "what exported it") from error
     return {name: np.concatenate([np.atleast_1d(p[name]) for p in parts]) for name in parts[0]}
 
 
@@ -62,11 +67,25 @@ def _depending(ops: tuple, entry: str) -> set[str]:
     return known
 
 
+def _unbatched(graph: onnx.GraphProto) -> None:
+    """Shapes written for a batch of one take the batch that comes: a leading 1 becomes ONNX' 0, "as it is"."""
+    shapes = {t.name: t for t in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "Reshape" and len(node.input) > 1 and node.input[1] in shapes:
+            target = onnx.numpy_helper.to_array(shapes[node.input[1]]).copy()
+            if target.size > 1 and target[0] == 1 and not any(a.name == "allowzero" and a.i for a in node.attribute):
+                target[0] = 0
+                name = f"{node.output[0]}_shape"
+                graph.initializer.append(onnx.numpy_helper.from_array(target, name))
+                node.input[1] = name
+
+
 def _renamed(proto: onnx.ModelProto, entry: str, count: int) -> onnx.ModelProto:
     """The model with every quantizer in the domain that the executor knows, for ``count`` samples."""
     for node in proto.graph.node:
         if node.op_type in CUSTOM and (node.domain in STANDARD or node.domain.startswith(QONNX)):
             node.domain = GENERAL
+    _unbatched(proto.graph)
     for value in proto.graph.input:
         if value.name == entry and len(value.type.tensor_type.shape.dim) > 1:
             value.type.tensor_type.shape.dim[0].dim_value = count

@@ -55,5 +55,5 @@ class Imported:
         view = self._views[name].value
         q = np.asarray(integers).reshape(-1, *view.shape)
         flat = view.real(q).reshape(len(q), -1)
-        shape = view.index.shape[1:] if view.index.ndim > 1 and view.index.shape[0] == 1 else view.index.shape
+        shape = view.index.shape[1:] if view.index.shape[:1] == (1,) else view.index.shape
         return flat[:, view.index.ravel()].reshape(len(q), *shape)

@@ -168,6 +168,8 @@ def _channel_axis(model: Model) -> int:
                 perm = op.axes("perm", None) or tuple(reversed(range(len(axes))))
                 if sorted(perm) == list(range(len(axes))):
                     waiting.append((op.outputs[0], tuple(axes[p] for p in perm)))
+            elif op.kind == "MatMul" and op.inputs[0] != tensor:
+                return max(axes[-2], 1)
             elif op.channels_last or op.kind in ("MatMul", "Gemm", "MaxPoolNHWC"):
                 return max(axes[-1], 1)
             elif op.kind in ("Conv", "MaxPool", "AveragePool", "BatchNormalization", "GlobalAveragePool", "Resize",

@@ -17,8 +17,11 @@ from .settle import settle
 from .values import Value, floats, natural
 from .weights import LIMIT_BITS, Weights, weights_of
 
-MULTIPLIER_BITS = 24
+MULTIPLIER_BITS = 32
 """Bits that a multiplier of weights may have."""
+
+WIDE = 16
+"""Multipliers from here on are worth a note."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +33,7 @@ class Folded:
     offset: np.ndarray
 
 
-def fold(op: Op, ints: np.ndarray, scale: np.ndarray, a: list[Fraction], b: list[Fraction]) -> Folded:
+def fold(ctx: Context, op: Op, ints: np.ndarray, scale: np.ndarray, a: list[Fraction], b: list[Fraction]) -> Folded:
     """Weights scale · ints (outputs, elements) on elements a[k] · q[k] + b[k] as integers on q alone.
 
     The scale of a row must be one, up to factors that are the same for all rows; factors of elements must be in the
@@ -46,6 +49,9 @@ def fold(op: Op, ints: np.ndarray, scale: np.ndarray, a: list[Fraction], b: list
         op.fail(f"the scales of its input's elements are in no ratio of integers of {MULTIPLIER_BITS} bits",
                 "put a quantizer in front of it")
     multipliers, unit = ratio
+    if max(multipliers) >= WIDE:
+        ctx.note(f"node {op.name!r} ({op.kind}): the scales of its inputs differ, and its weights take multipliers of "
+                 f"up to {max(multipliers)}; one scale for the branches that meet makes them small")
     whole = ints * np.array(multipliers, np.int64)
     if np.abs(whole).max() >> LIMIT_BITS:
         op.fail(f"its weights times its input's scales need over {LIMIT_BITS} bits", "put a quantizer in front of it")
@@ -85,7 +91,7 @@ def product(ctx: Context, op: Op, value: Value, weights: Weights, kind: str = "f
         ints, scale = weights.ints, weights.scale
         shape = (*value.shape[:-1], outputs)
     value, a, b = affine_operand(ctx, op, value)
-    folded = fold(op, ints, scale, spread(a, value.channels), spread(b, value.channels))
+    folded = fold(ctx, op, ints, scale, spread(a, value.channels), spread(b, value.channels))
     form = weights.fitting(folded.ints)
     name = ctx.emit(kind, MatMul, (value.node,), shape, None, base(folded)["scale"], weights=folded.ints,
                     weight_format=form)

@@ -45,7 +45,7 @@ def import_multi_threshold(ctx: Context, op: Op) -> Value:
         return start + step * count
 
     if levels == 1 and scale == 2 and bias == -1:
-        start, step, form, unit = -1, 2, BIPOLAR, np.ones(())
+        start, step, form, unit, offset = -1, 2, BIPOLAR, np.ones(()), np.zeros(())
     else:
         start, step, unit = int(least), 1, np.asarray(scale)
         form = Format.of_range(start, start + levels)

@@ -7,7 +7,7 @@ from math import gcd, lcm
 
 import numpy as np
 
-SMALL = 64
+SMALL = 1024
 """Ratios of numbers this small are taken for what was meant if they round to the floats that are there."""
 
 
@@ -24,6 +24,12 @@ def integer_ratio(numbers: list[Fraction], bits: int) -> tuple[list[int], Fracti
     if all(s == least for s in sizes):
         return [_sign(n) for n in numbers], least
     return _small(numbers, least) or _exact(numbers, bits)
+
+
+def whole(number: Fraction) -> int | None:
+    """The integer that ``number`` is to float32 accuracy, or None."""
+    nearest = round(number)
+    return nearest if abs(number - nearest) <= abs(number) * Fraction(1, 1 << 24) else None
 
 
 def _sign(n: Fraction) -> int:

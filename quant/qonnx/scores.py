@@ -21,9 +21,6 @@ from .values import ONE, Value, floats, natural
 EXACT_BITS = 40
 """Bits within which scores are brought to one common scale."""
 
-WEIGHT_BITS = 16
-"""Bits up to which the last layer's weights take multipliers; beyond, the sums are multiplied."""
-
 HOST = ("Softmax", "LogSoftmax")
 """Functions at the end that keep the order of the scores and are left to the host."""
 
@@ -100,14 +97,12 @@ def _lists(value: Value) -> tuple[list[Fraction], list[Fraction]]:
 
 
 def _common(a: list[Fraction], b: list[Fraction]) -> tuple[list[int], list[int]] | None:
-    """(m, n): m·q + n orders the channels as a·q + b does; exactly proportional where few bits suffice for it.
+    """(m, n): m·q + n orders the channels as a·q + b does; exactly proportional, or by ranks where that is smaller.
 
-    Otherwise a = unit · m' and b = unit · (whole + fraction): m' · q + whole are integers, so that fractions decide
-    only between equal ones, and their rank does the same.
+    With a = unit · m' and b = unit · (whole + fraction), m' · q + whole are integers, so that the fractions decide
+    only between equal ones; their ranks 0, 1, … below M, a power of two, do the same: M · (m' · q + whole) + rank.
     """
     both = integer_ratio([*a, *b], EXACT_BITS)
-    if both is not None:
-        return both[0][: len(a)], both[0][len(a) :]
     ratio = integer_ratio(a, EXACT_BITS)
     if ratio is None:
         return None
@@ -115,19 +110,21 @@ def _common(a: list[Fraction], b: list[Fraction]) -> tuple[list[int], list[int]]
     wholes = [f // unit for f in b]
     rests = [f / unit - w for f, w in zip(b, wholes)]
     ranks = {rest: i for i, rest in enumerate(sorted(set(rests)))}
-    return [m * len(ranks) for m in multipliers], [int(w) * len(ranks) + ranks[r] for w, r in zip(wholes, rests)]
+    places = 1 << (len(ranks) - 1).bit_length()
+    if both is not None and max(both[0][: len(a)]) <= max(multipliers) * places:
+        return both[0][: len(a)], both[0][len(a) :]
+    return [m * places for m in multipliers], [int(w) * places + ranks[r] for w, r in zip(wholes, rests)]
 
 
 def _multiplied(ctx: Context, op: Op, value: Value, a: list[Fraction], b: list[Fraction], multipliers: np.ndarray,
                 bias: np.ndarray) -> Value:
-    """Multiply and shift the scores: in the layer that gives them where its weights stay small, else behind it."""
+    """Multiply the scores and add to them: a mere addition in the layer that gives them, anything else behind it."""
     lo, hi = ctx.ranges[value.node]
     peak = max(abs(int(v)) for v in (lo.min(), hi.max())) * int(multipliers.max()) + int(np.abs(bias).max())
     if peak >= 1 << 62:
         op.fail("its scores need more than 62 bits on one scale", "quantize the last layer with one scale")
-    weights = getattr(ctx.nodes[value.node], "weights", np.zeros(1, np.int64))
-    small = int(np.abs(weights).max()) * int(multipliers.max()) < 1 << WEIGHT_BITS
-    if not small or not ctx.rescaled(value, multipliers, bias):
+    simple = np.all(multipliers == 1) or np.any(multipliers < 1)
+    if not simple or not ctx.rescaled(value, multipliers, bias):
         if np.any(multipliers < 1):
             op.fail("its scores have scales of 0 or less", "train again, or end the network in front of its scaling")
         low, high = int((lo * multipliers + bias).min()), int((hi * multipliers + bias).max())

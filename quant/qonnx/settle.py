@@ -11,7 +11,7 @@ from ..formats import Format
 from ..operators import Requantize, Table
 from .context import Context
 from .model import Op
-from .ratios import spread
+from .ratios import spread, whole
 from .steps import Elementwise
 from .values import Value
 from .weights import recognized
@@ -54,8 +54,8 @@ def _clipped(ctx: Context, value: Value, step: Elementwise) -> Value | None:
             return None
         if len(channels) != 1:
             return None
-        whole = channels.pop()
-        bounds.append(free if whole is None else whole)
+        found = channels.pop()
+        bounds.append(free if found is None else found)
     low, high = max(low, bounds[0]), min(high, bounds[1])
     if low > high:
         return None
@@ -69,8 +69,7 @@ def _integer(bound: float, a: Fraction, b: Fraction) -> int | None:
     """The integer that stands for ``bound``; None if none does."""
     if not np.isfinite(bound):
         return None
-    whole = (Fraction(bound) - b) / a
-    return int(whole) if whole.denominator == 1 else None
+    return whole((Fraction(bound) - b) / a)
 
 
 def _table(ctx: Context, value: Value) -> Value | None:
@@ -87,10 +86,10 @@ def _table(ctx: Context, value: Value) -> Value | None:
     if not np.all(np.isfinite(real)):
         return None
     scale = value.scale.ravel()[0]
-    whole = np.rint(real / scale)
+    ints = np.rint(real / scale)
     found: tuple[np.ndarray, float] | None
-    if value.scale.ndim == 0 and np.abs(whole).max() < 1 << 16 and np.array_equal((whole * scale).astype(F), real):
-        found = whole.astype(np.int64), float(scale)
+    if value.scale.ndim == 0 and np.abs(ints).max() < 1 << 16 and np.array_equal((ints * scale).astype(F), real):
+        found = ints.astype(np.int64), float(scale)
     else:
         found = recognized(real)
     if found is None:

@@ -15,7 +15,7 @@ from .context import Context, operator
 from .elementwise import applied, channelwise
 from .linear import Folded, affine_operand, base, fold
 from .model import Op
-from .ratios import integer_ratio, spread
+from .ratios import integer_ratio, spread, whole
 from .shapes import listed
 from .values import Value, natural
 from .weights import weights_of
@@ -98,9 +98,9 @@ def zero_padded(ctx: Context, op: Op, value: Value, pads: Pads, real: Fraction =
         return value
     value, a, b = affine_operand(ctx, op, value)
     factors, offsets = spread(a, value.channels), spread(b, value.channels)
-    borders = {(real - y) / x if x else Fraction(0) for x, y in zip(factors, offsets)}
-    if len(borders) == 1 and (border := borders.pop()).denominator == 1:
-        return padded(ctx, value, pads, int(border))
+    borders = {whole((real - y) / x) if x else 0 for x, y in zip(factors, offsets)}
+    if len(borders) == 1 and (border := borders.pop()) is not None:
+        return padded(ctx, value, pads, border)
     return _regridded(ctx, op, value, pads, factors, [y - real for y in offsets], real)
 
 
@@ -150,7 +150,7 @@ def import_conv(ctx: Context, op: Op) -> Value:
     rows, scales = np.moveaxis(weights.ints, 1, -1), np.moveaxis(weights.scale, 1, -1)
     factors, offsets = spread(a, channels), spread(b, channels)
     count, outer = int(np.prod(kernel)), outputs // groups
-    parts = [fold(op, rows[o : o + outer].reshape(outer, -1), scales[o : o + outer].reshape(outer, -1),
+    parts = [fold(ctx, op, rows[o : o + outer].reshape(outer, -1), scales[o : o + outer].reshape(outer, -1),
                   factors[c : c + each] * count, offsets[c : c + each] * count)
              for o, c in zip(range(0, outputs, outer), range(0, channels, each))]
     folded = Folded(*(np.concatenate([getattr(p, f) for p in parts]) for f in ("ints", "scale", "offset")))
