@@ -1,0 +1,32 @@
+"""Imports of files made by tests, and their comparison with QONNX's executor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from onnx import ModelProto
+
+from bitloom.quant.qonnx import Imported
+from bitloom.quant.qonnx.compare import Comparison, compare
+from bitloom.quant.qonnx.importer import import_proto
+from bitloom.quant.qonnx.samples import extreme_integers, random_integers, real_inputs
+
+from .onnx_models import Case
+
+
+def imported_from(source: Case | ModelProto, **options: Any) -> Imported:
+    """The import of a file in memory."""
+    case = source if isinstance(source, Case) else Case(source, options)
+    return import_proto(case.model, "net", name="net", **case.options)
+
+
+def agree(imported: Imported, model: ModelProto, count: int, seed: int = 0) -> list[Comparison]:
+    """Compare the two on ``count`` random samples and the extreme ones; none may differ but for ties."""
+    graph = imported.graph
+    integers = np.concatenate([random_integers(graph, count, seed), extreme_integers(graph, seed)])
+    rows = compare(imported, model, real_inputs(imported, model, integers))
+    assert rows and all(row.samples == len(integers) for row in rows)
+    assert [row for row in rows if row.mismatches] == []
+    assert sum(row.ties for row in rows) < 0.3 * len(rows) * len(integers), rows
+    return rows
