@@ -21,6 +21,7 @@ from amaranth.hdl import signed, unsigned
 from amaranth.lib.wiring import Component
 from rich.progress import track
 from scipy.optimize import nnls
+from spatial_points import TEMPLATES as SPATIAL
 
 from bitloom.boards.board import load
 from bitloom.boards.flow import synthesize
@@ -132,12 +133,14 @@ def threshold_search(rng: random.Random, numbers: np.random.Generator) -> Compon
 def requantizer(rng: random.Random, numbers: np.random.Generator) -> Component:
     """A random requantizer: a third each with multipliers per channel, with one for all, and with a plain shift."""
     channels, bits, width = rng.choice([8, 16, 32, 64]), rng.choice([2, 4, 8]), rng.choice([8, 12, 16, 20])
-    kind, peak = rng.choice(["per channel", "one", "shift"]), 1 << rng.choice([4, 8, 12])
-    multiplier = numbers.integers(1, peak, channels if kind == "per channel" else 1)
-    offset = numbers.integers(-(1 << (width + 3)), 1 << (width + 3), channels if rng.random() < 0.75 else 1)
-    return Requantizer(multiplier if kind != "shift" else np.array([1]), offset, channels=channels,
-                       lanes=rng.choice(divisors(channels, 8)), input=signed(width), output=unsigned(bits),
-                       shift=rng.randint(1, width), y_min=0, y_max=(1 << bits) - 1,
+    kind, factor = rng.choice(["per channel", "one", "shift"]), rng.choice([4, 8, 12])
+    factor = 0 if kind == "shift" else factor
+    multiplier = numbers.integers(1, 1 << factor, channels if kind == "per channel" else 1, endpoint=True)
+    shift = max(1, width + factor - bits - rng.randint(1, 4))
+    reach = 1 << (width + factor - 2)
+    offset = numbers.integers(-reach, reach, channels) if rng.random() < 0.75 else np.array([1 << (shift - 1)])
+    return Requantizer(multiplier, offset, channels=channels, lanes=rng.choice(divisors(channels, 8)),
+                       input=signed(width), output=unsigned(bits), shift=shift, y_min=0, y_max=(1 << bits) - 1,
                        memory=rng.choice(["auto", "distributed"]))
 
 
@@ -161,6 +164,7 @@ TEMPLATES = {
     "ThresholdSearch": threshold_search,
     "Requantizer": requantizer,
     "Table": table,
+    **SPATIAL,
 }
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from math import prod
 
 import numpy as np
-from amaranth.hdl import Cat, Module, Shape, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Shape, Signal, Value
 from amaranth.lib import memory as memories
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -192,6 +192,8 @@ class GlobalPool(wiring.Component):
             m.d.sync += [valid.eq(self.i.valid), x.eq(self.i.p.as_value()), self.o.valid.eq(valid & now["last"])]
             m.d.sync += [now[name].eq(source) for name, source in sources.items()]
             m.d.sync += self.o.p.as_value().eq(total)
-        # No beat follows itself: the accumulators read are never those being written. Saying so spares collision logic.
-        with m.If(enable & ~(write.en & (write.addr == read.addr))):
+        # No beat follows itself: the accumulators read are never those being written. Saying so spares the collision
+        # logic that synthesis would otherwise put around a block memory.
+        clash = write.en & (write.addr == read.addr) if self._kind == "block" else Const(0)
+        with m.If(enable & ~clash):
             m.d.sync += held.eq(read.data)

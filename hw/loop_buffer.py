@@ -24,9 +24,10 @@ def storage(name: str, kind: str, depth: int, width: int) -> str:
 
 
 def storage_features(kind: str, depth: int, width: int) -> dict[str, float]:
-    """The stored bits by kind; blocks of 256 words of 16 bits."""
+    """The stored bits by kind; blocks of 256 words of 16 bits; the bits chosen between banks of 2048 words."""
     if kind == "block":
-        return {"block_bits": depth * width, "blocks": -(-width // 16) * -(-depth // 256)}
+        blocks = -(-width // 16) * -(-depth // 256)
+        return {"block_bits": depth * width, "blocks": blocks, "bank_bits": width * (-(-depth // 2048) - 1)}
     return {f"buffer_{'register' if kind == 'registers' else kind}_bits": depth * width}
 
 
@@ -184,9 +185,10 @@ class LoopBuffer(wiring.Component):
             m.d.sync += tail.eq(self._moved(tail, ends))
         # A step never reads the beat that is being written. Saying so spares the collision logic that synthesis would
         # otherwise put around a block memory, into which this register moves.
+        clash = write & (head == tail) if self._kind == "block" else Const(0)
         data = Signal(self._width, reset_less=True)
         m.d.comb += self.data.eq(data)
-        with m.If(self.en & ~(write & (head == tail))):
+        with m.If(self.en & ~clash):
             m.d.sync += data.eq(read_port.data)
 
 
