@@ -3,6 +3,7 @@
 Needs the packages of the ``[qonnx]`` extra; :func:`import_module` those of ``[train]`` as well.
 """
 
+from . import available  # noqa: F401  (first: it says what is missing)
 from .brevitas import import_module
 from .failure import ImportFailure
 from .imported import Imported

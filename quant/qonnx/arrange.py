@@ -116,7 +116,7 @@ def _selected(ctx: Context, op: Op, value: Value, order: np.ndarray) -> Value | 
         start, stride = grid
         kernel = tuple(n - s * (m - 1) for n, s, m in zip(value.shape, stride, order.shape[:-1]))
         weights = np.zeros((value.channels, *kernel, 1), np.int64)
-        weights[(slice(None), *start, 0)] = 1
+        weights.reshape(value.channels, -1)[:, np.ravel_multi_index(start, kernel)] = 1
         name = ctx.emit("crop", Conv, (value.node,), order.shape, None, weights=weights, weight_format=_ONE_BIT,
                         stride=stride, dilation=(1,) * len(kernel), groups=value.channels)
         value = replace(value, node=name, shape=order.shape)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -56,8 +57,9 @@ def _aligned(ctx: Context, op: Op, left: Value, right: Value) -> tuple[Value, Va
 
 
 def _sum(ctx: Context, op: Op, left: Value, right: Value, sign: int) -> Value:
-    (a, p), (b, r) = (value.affine() or (None, None) for value in (left, right))
-    assert a is not None and b is not None
+    one, other = left.affine(), right.affine()
+    assert one is not None and other is not None
+    (a, p), (b, r) = one, other
     channels = left.channels
     pairs = list(zip(spread(a, channels), (sign * f for f in spread(b, channels))))
     distinct = {pair: integer_ratio(list(pair), MULTIPLIER_BITS) for pair in dict.fromkeys(pairs)}
@@ -150,7 +152,7 @@ def _side_by_side(ctx: Context, op: Op, values: list[Value], index: np.ndarray) 
     else:
         form = Format.of_range(min(f.lo for f in formats), max(f.hi for f in formats))
     shape = (*values[0].shape[:-1], sum(v.channels for v in values))
-    fields = {f: _joined([getattr(v, f) for v in values], values) for f in ("scale", "zero", "offset")}
+    fields: dict[str, Any] = {f: _joined([getattr(v, f) for v in values], values) for f in ("scale", "zero", "offset")}
     name = ctx.emit("concat", Concat, tuple(v.node for v in values), shape, form, fields["scale"])
     steps: tuple = ()
     if any(v.steps for v in values):

@@ -153,7 +153,8 @@ class Context:
         if not isinstance(node, (MatMul, Conv)) or not self.sole(value):
             return False
         weights = node.weights * multipliers.reshape(-1, *(1,) * (node.weights.ndim - 1))
-        total = (0 if node.bias is None else node.bias * multipliers) + (0 if bias is None else bias)
+        total = np.zeros(len(multipliers), np.int64) if bias is None else bias
+        total = total if node.bias is None else total + node.bias * multipliers
         form = node.weight_format if node.weight_format.holds(weights) else format_of(weights)
         scale = tuple(float(s) for s in np.atleast_1d(value.scale / np.where(multipliers == 0, 1, multipliers)))
         changed = replace(node, weights=weights, weight_format=form, bias=total if np.any(total) else None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .arrange import ground
 from .branches import join
@@ -21,7 +22,7 @@ def pending(ctx: Context, op: Op, value: Value, step: Step) -> Value:
     return replace(value, steps=(*value.steps, (step, (op.inputs[0], value.index))))
 
 
-def applied(ctx: Context, op: Op, value: Value, kind: str, *constants: np.ndarray, opset: int = 13,
+def applied(ctx: Context, op: Op, value: Value, kind: str, *constants: ArrayLike, opset: int = 13,
             **attributes: float | int | str) -> Value:
     """``value`` behind the elementwise function ``kind`` with constants that broadcast against the tensor."""
     value, along = ground(ctx, op, value, *(np.asarray(c, F) for c in constants))

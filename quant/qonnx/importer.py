@@ -22,8 +22,8 @@ from .imported import Imported
 from .model import Model, Op, parse, read
 from .values import Const, Value
 
-QUANTIZERS = ("Quant", "IntQuant", "BipolarQuant")
-OWN = (*QUANTIZERS, "Constant", "Trunc", "MultiThreshold", "QuantizeLinear", "DequantizeLinear")
+QUANTIZERS = ("Quant", "IntQuant", "BipolarQuant", "QuantizeLinear")
+OWN = (*QUANTIZERS, "Constant", "Trunc", "MultiThreshold", "DequantizeLinear")
 """Operators that are handled here even where all they read is constant."""
 
 PIXEL = Format(8)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -59,7 +60,7 @@ def fold(ctx: Context, op: Op, ints: np.ndarray, scale: np.ndarray, a: list[Frac
     return Folded(whole, row[:, 0] * float(unit), offset)
 
 
-def base(folded: Folded) -> dict[str, np.ndarray]:
+def base(folded: Folded) -> dict[str, Any]:
     """A value's base fields behind ``folded``: scalars where all outputs agree."""
     fields = {"scale": folded.scale, "offset": folded.offset}
     return {k: np.asarray(v[0] if np.all(v == v[0]) else v) for k, v in fields.items()}
@@ -83,7 +84,10 @@ def product(ctx: Context, op: Op, value: Value, weights: Weights, kind: str = "f
         value = flat(ctx, op, value)
         order = value.index.ravel()
         ints, scale = np.zeros((outputs, value.size), np.int64), np.repeat(weights.scale[:, :1], value.size, axis=1)
-        np.add.at(ints, (slice(None), order), weights.ints)
+        if len(np.unique(order)) == len(order):
+            ints[:, order] = weights.ints
+        else:  # an element occurs twice
+            np.add.at(ints.T, order, weights.ints.T)
         scale[:, order] = weights.scale
         shape: tuple[int, ...] = (outputs,)
     else:

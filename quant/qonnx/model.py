@@ -11,6 +11,7 @@ from typing import NoReturn
 
 import numpy as np
 import onnx
+import onnx.inliner
 from google.protobuf.message import DecodeError
 
 from .failure import ImportFailure

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..formats import BIPOLAR, Format
-from .activation import quantize
+from .activation import quantize, take_input
 from .arrange import ground
 from .context import Context, operator
 from .elementwise import applied, channelwise
@@ -123,7 +123,8 @@ def import_quantize_linear(ctx: Context, op: Op) -> Value | Const:
         return np.clip(np.round(x / constants[0]) + constants[1], F(span.min), F(span.max))
 
     form = Format(span.bits, kind.kind == "i")
-    return quantize(ctx, op, value, Quantizer(integer, (s, z), form, span.min, 1, span.max - span.min))
+    made = Quantizer(integer, (s, z), form, span.min, 1, span.max - span.min)
+    return take_input(ctx, op, value, made) if op is ctx.direct else quantize(ctx, op, value, made)
 
 
 @operator("DequantizeLinear")
@@ -136,8 +137,8 @@ def import_dequantize_linear(ctx: Context, op: Op) -> Value | Const:
         shape = ints.shape
         real = ((ints - zero.astype(np.int64)).astype(F) * scale).astype(F)
         form = Format(8 * operand.array.dtype.itemsize, operand.array.dtype.kind == "i")
-        spread = (np.broadcast_to(np.asarray(a, np.float64), shape) for a in (scale, zero))
-        return Const(real, Quantized(ints, *spread, form))
+        wide, origin = (np.broadcast_to(np.asarray(a, np.float64), shape) for a in (scale, zero))
+        return Const(real, Quantized(ints, wide, origin, form))
     scale, zero, _ = _linear(ctx, op, operand.index.ndim)
     value = applied(ctx, op, ctx.value(op), "Sub", np.asarray(zero, F)) if np.any(zero) else ctx.value(op)
     return applied(ctx, op, value, "Mul", scale)

@@ -163,5 +163,5 @@ def constant_quant(ctx: Context, op: Op, array: np.ndarray) -> Const:
         y = integer((scale, zero), x)
     real = np.asarray((y - zero) * scale, np.float32)
     shape = real.shape
-    kinds = ((y, np.int64), (scale, np.float64), (zero, np.float64))
-    return Const(real, Quantized(*(np.broadcast_to(a.astype(kind), shape) for a, kind in kinds), form))
+    wide, origin = (np.broadcast_to(a.astype(np.float64), shape) for a in (scale, zero))
+    return Const(real, Quantized(np.broadcast_to(y.astype(np.int64), shape), wide, origin, form))

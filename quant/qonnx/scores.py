@@ -147,8 +147,7 @@ def _without_rising(ctx: Context, op: Op, value: Value) -> Value:
     steps = value.steps
     while steps:
         step, _ = steps[-1]
-        rising = isinstance(step, Elementwise) and SMOOTH.get(step.op, False)
-        if not rising or any(c.ndim for c in step.constants):
+        if not isinstance(step, Elementwise) or not SMOOTH.get(step.op, False) or any(c.ndim for c in step.constants):
             break
         ctx.note(f"node {op.name!r}: {step.op} in front of it does not change the order and is left out")
         steps = steps[:-1]

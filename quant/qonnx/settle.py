@@ -96,7 +96,7 @@ def _table(ctx: Context, value: Value) -> Value | None:
         return None
     ints, unit = found
     output = Format.of_range(int(ints.min()), int(ints.max()))
-    name = ctx.emit("table", Table, (value.node,), value.shape, output, np.float64(unit), table=ints.T, x_min=form.lo)
+    name = ctx.emit("table", Table, (value.node,), value.shape, output, np.asarray(unit), table=ints.T, x_min=form.lo)
     return replace(value, node=name, scale=np.asarray(unit), zero=np.zeros(()), offset=np.zeros(()), steps=(), trail=())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -42,7 +43,7 @@ def leaving(op: Op, value: Value) -> Value:
     return replace(value, index=np.moveaxis(value.index, 1, -1)) if op.channels_last else value
 
 
-def placed(name: str, shape: tuple[int, ...], **fields: np.ndarray) -> Value:
+def placed(name: str, shape: tuple[int, ...], **fields: Any) -> Value:
     """A value (1, channels, *spatial) of the node ``name`` of ``shape`` (*spatial, channels)."""
     value = natural(name, shape)
     return replace(value, index=np.moveaxis(value.index, -1, 0)[None], **fields)

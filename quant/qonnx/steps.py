@@ -53,7 +53,7 @@ AFFINE: dict[str, Callable[..., Affine]] = {
     "RSub": lambda c: (-_one(c), c),
     "Mul": lambda c: (c, _one(c) * 0),
     "Div": lambda c: (_one(c) / c, _one(c) * 0),
-    "Neg": lambda: (fractions(np.float64(-1)), fractions(np.float64(0))),
+    "Neg": lambda: (fractions(np.asarray(-1.0)), fractions(np.asarray(0.0))),
     "BatchNorm": lambda a, b: (a, b),
 }
 
@@ -118,7 +118,9 @@ def _session(op: str, inputs: int, attributes: tuple[tuple[str, float | int | st
             from error
     names = [f"x{i}" for i in range(inputs)]
     tensors = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [None]) for n in (*names, "y")]
-    graph = helper.make_graph([helper.make_node(op, names, ["y"], **dict(attributes))], op, tensors[:-1], tensors[-1:])
+    node = helper.make_node(op, names, ["y"])
+    node.attribute.extend(helper.make_attribute(key, value) for key, value in attributes)
+    graph = helper.make_graph([node], op, tensors[:-1], tensors[-1:])
     model = onnx.helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
