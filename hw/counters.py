@@ -1,20 +1,17 @@
 """Counters that templates share."""
 
-from amaranth.hdl import Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Mux, Signal, Value
+
+GATES = 4
+"""Bits up to which gates count: each bit is one LUT of its lower ones then, also where the count wraps early."""
 
 
 def advance(counter: Signal, count: int) -> Value:
     """The value after ``counter`` in 0 … ``count`` − 1, 0 after the last."""
     if count == 1:
         return Const(0)
-    if count == 1 << len(counter):
-        return (counter + 1)[: len(counter)]
-    return Mux(counter == count - 1, 0, counter + 1)
-
-
-def count_up_down(m: Module, counter: Signal, *, up: Value, down: Value) -> None:
-    """Count ``up`` and ``down``, standing still when both happen."""
-    with m.If(up & ~down):
-        m.d.sync += counter.eq(counter + 1)
-    with m.Elif(down & ~up):
-        m.d.sync += counter.eq(counter - 1)
+    width = len(counter)
+    after: Value = counter + 1
+    if width <= GATES:
+        after = Cat(counter[bit] ^ counter[:bit].all() for bit in range(width))
+    return after[:width] if count == 1 << width else Mux(counter == count - 1, 0, after)

@@ -1,20 +1,21 @@
 """InputBuffer: the circular buffer from which a folded matrix–vector unit reads each vector several times."""
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from .counters import advance, count_up_down
-
-# What the synthesis tool is told. Yosys' "logic" means flip-flops.
-_STYLE = {"block": "block", "registers": "logic", "distributed": "distributed"}
+from .counters import advance
+from .loop_buffer import STYLE, storage_features
 
 
 class InputBuffer(wiring.Component):
     """Holds 2·SF beats; reads each vector of SF beats NF times, beat after beat.
 
     The first fold may read a beat in the cycle after it was written, the last fold frees the beats one by one. So two
-    vectors share the buffer without a bubble: addresses are (s, half), with a half for each of the two.
+    vectors share the buffer without a bubble: addresses are (s, half), with a half for each of the two. No beats are
+    counted: vectors are numbered modulo 4, and the writer is at most two ahead of the reader. So only beats of equal s
+    can be the very same one, and one comparison says both whether the next step's beat is there and whether the next
+    beat has room.
 
     Parameters
     ----------
@@ -28,11 +29,13 @@ class InputBuffer(wiring.Component):
     Members
     -------
     i : stream of ``width`` bits
-        ``ready`` comes from registers.
+        ``ready`` depends on registers only.
     en : In(1)
         A step is taken if ``ready``.
-    ready, last : Out(1)
-        The next step's beat is there; it is the last of its fold.
+    ready, last, ends : Out(1)
+        The next step's beat is there; it is the last of its fold; of its vector.
+    s, n : Out(range(SF)), Out(range(NF))
+        The next step's place in its fold, and its fold.
     data : Out(width)
         The beat of the step taken in the last cycle with ``en`` high.
     """
@@ -48,6 +51,9 @@ class InputBuffer(wiring.Component):
                 "en": In(1),
                 "ready": Out(1),
                 "last": Out(1),
+                "ends": Out(1),
+                "s": Out(range(max(2, synapse_fold))),
+                "n": Out(range(neuron_fold)),
                 "data": Out(width),
             }
         )
@@ -58,57 +64,53 @@ class InputBuffer(wiring.Component):
     kind = property(lambda self: self._kind, doc="What the buffer is made of.")
 
     def features(self) -> dict[str, float]:
-        """The stored bits by kind, blocks of 256 words of 16 bits, and counters."""
-        beats = 2 * self._synapse_fold
-        bits = beats * self._width
-        control = 4 * self._synapse_fold.bit_length() + self._neuron_fold.bit_length() + 4
-        if self._kind == "registers":
-            return {"buffer_register_bits": bits, "control": control}
-        if self._kind == "distributed":
-            return {"buffer_distributed_bits": bits, "control": control}
-        return {"block_bits": bits, "blocks": -(-self._width // 16) * -(-beats // 256), "control": control}
+        """The stored bits by kind, and bits of counters and flags."""
+        control = 2 * (self._synapse_fold - 1).bit_length() + (self._neuron_fold - 1).bit_length() + 8
+        return storage_features(self._kind, 2 * self._synapse_fold, self._width) | {"control": control}
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        beats = 2 * self._synapse_fold
-        m.submodules.beats = storage = memory.Memory(
-            shape=self._width, depth=beats, init=[], attrs={"ram_style": _STYLE[self._kind]}
+        m.submodules.beats = beats = memory.Memory(
+            shape=self._width, depth=2 * self._synapse_fold, init=[], attrs={"ram_style": STYLE[self._kind]}
         )
-        write, read = storage.write_port(), storage.read_port(domain="comb")
-        s, write_s = (Signal(range(max(2, self._synapse_fold)), name=name) for name in ("s", "write_s"))
-        n = Signal(range(self._neuron_fold))
-        half, write_half = Signal(), Signal()
-        free = Signal(range(beats + 1), init=beats)  # beats that may be written
-        ahead = Signal(range(beats + 1))  # beats written that no first fold has used
+        write, read = beats.write_port(), beats.read_port(domain="comb")
+        write_s = Signal.like(self.s, name="write_s")
+        vector, write_vector = Signal(2), Signal(2)  # numbers of the vector read and of the one written, modulo 4
+        apart = Signal(2)
+        same_s = Signal()
+        last_fold = Signal()
         step = Signal()
 
         m.d.comb += [
-            self.i.ready.eq(free != 0),
+            apart.eq(vector ^ write_vector),  # 0 is the same vector, 2 is two ahead, the rest is one ahead
+            same_s.eq(self.s == write_s),
+            last_fold.eq(self.n == self._neuron_fold - 1),
+            self.ready.eq((self.n != 0) | (apart != 0) | ~same_s),
+            self.i.ready.eq((apart != 2) | (last_fold & ~same_s)),
+            self.last.eq(self.s == self._synapse_fold - 1),
+            self.ends.eq(self.last & last_fold),
+            step.eq(self.en & self.ready),
             write.en.eq(self.i.valid & self.i.ready),
             write.data.eq(self.i.payload),
-            write.addr.eq(Cat(write_half, write_s)),
-            read.addr.eq(Cat(half, s)),
-            self.ready.eq((n != 0) | (ahead != 0)),
-            self.last.eq(s == self._synapse_fold - 1),
-            step.eq(self.en & self.ready),
+            write.addr.eq(Cat(write_vector[0], write_s)),
+            read.addr.eq(Cat(vector[0], self.s)),
         ]
         # A step never reads the beat that is being written. Saying so spares the collision logic that synthesis would
         # otherwise put around a block memory, into which this register moves.
+        clash = write.en & (write.addr == read.addr) if self._kind == "block" else Const(0)
         data = Signal(self._width, reset_less=True)
         m.d.comb += self.data.eq(data)
-        with m.If(self.en & ~(write.en & (write.addr == read.addr))):
+        with m.If(self.en & ~clash):
             m.d.sync += data.eq(read.data)
 
         with m.If(write.en):
             m.d.sync += write_s.eq(advance(write_s, self._synapse_fold))
             with m.If(write_s == self._synapse_fold - 1):
-                m.d.sync += write_half.eq(~write_half)
+                m.d.sync += write_vector.eq(write_vector + 1)
         with m.If(step):
-            m.d.sync += s.eq(advance(s, self._synapse_fold))
+            m.d.sync += self.s.eq(advance(self.s, self._synapse_fold))
             with m.If(self.last):
-                m.d.sync += n.eq(advance(n, self._neuron_fold))
-                with m.If(n == self._neuron_fold - 1):
-                    m.d.sync += half.eq(~half)
-        count_up_down(m, ahead, up=write.en, down=step & (n == 0))
-        count_up_down(m, free, up=step & (n == self._neuron_fold - 1), down=write.en)
+                m.d.sync += self.n.eq(advance(self.n, self._neuron_fold))
+                with m.If(last_fold):
+                    m.d.sync += vector.eq(vector + 1)
         return m

@@ -1,10 +1,11 @@
 # amaranth: UnusedElaboratable=no
 """MatVec: the folded matrix–vector unit."""
 
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from amaranth.hdl import Cat, Module, Mux, Shape, Signal, Value, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -12,6 +13,7 @@ from . import dot
 from .control import Buffered, Steps
 from .counters import advance
 from .input_buffer import InputBuffer
+from .loop_buffer import storage
 from .parameters import (
     bounds,
     divisor,
@@ -24,7 +26,7 @@ from .parameters import (
 )
 from .rom import Rom
 from .stream import vector
-from .weights import ActivationCode, FoldedWeights, WeightCode
+from .weights import ActivationCode, FoldedWeights, WeightCode, sum_bounds
 
 
 class MatVec(wiring.Component):
@@ -195,11 +197,10 @@ class MatVec(wiring.Component):
     @cached_property
     def _sum_bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """The least and greatest output of each neuron, (N,)."""
-        lo, hi = (self._by_group(bound)[:, :, None] for bound in self._range)
-        weights = self._by_group(self._weights)
-        positive, negative = np.maximum(weights, 0), np.minimum(weights, 0)
+        lo, hi = (self._by_group(bound) for bound in self._range)
         bias = 0 if self._bias is None else self._bias
-        return (positive @ lo + negative @ hi).ravel() + bias, (positive @ hi + negative @ lo).ravel() + bias
+        low, high = sum_bounds(self._by_group(self._weights), lo, hi)
+        return low.ravel() + bias, high.ravel() + bias
 
     def _check_range(self, activation_range: tuple[np.ndarray, np.ndarray] | None) -> tuple[np.ndarray, np.ndarray]:
         """The least and the greatest value of each input element."""
@@ -238,13 +239,8 @@ class MatVec(wiring.Component):
         return dot.Peaks.of(self._folded)
 
     def _choose_buffer(self, buffer: str) -> str:
-        one_of("buffer", buffer, ("auto", "block", "registers", "distributed"))
-        if self.neuron_fold == 1:
-            return "none"
-        if buffer != "auto":
-            return buffer
-        beat = self._simd * self._activation.width
-        return "registers" if 2 * self.synapse_fold * beat <= 96 * -(-beat // 16) else "block"
+        kind = storage("buffer", buffer, 2 * self.synapse_fold, self._simd * self._activation.width)
+        return "none" if self.neuron_fold == 1 else kind
 
     def _input_buffer(self) -> InputBuffer:
         beat = self._simd * self._activation.width
@@ -267,16 +263,13 @@ class MatVec(wiring.Component):
         m = Module()
         enable = Signal()
         m.d.comb += enable.eq(~self.o.valid | self.o.ready)
-        step_ready, last_step, x = self._front(m, enable)
-
+        step = self._steps(m, enable)
         m.submodules.weights = weights = self._weight_rom
-        m.d.comb += weights.en.eq(enable)
-        if self.interval > 1:
-            with m.If(enable & step_ready):
-                m.d.sync += weights.addr.eq(advance(weights.addr, self.interval))
+        m.d.comb += [weights.en.eq(enable), weights.addr.eq(step.address)]
 
-        valid, last = self._flags(m, enable, step_ready, last_step)
-        start = self._starts(m, enable, valid[-2] & last[-2])
+        valid, last = self._flags(m, enable, step)
+        start = self._starts(m, enable, step, valid[-2] & last[-2])
+        x = step.x
         if self._acts.flip:
             x = x ^ pack([1 << (self._activation.width - 1)] * self._simd, self._activation.width)
         fresh = Signal(init=1)
@@ -297,8 +290,8 @@ class MatVec(wiring.Component):
             m.d.comb += self.o.p[lane].eq(total.as_signed() if shape.signed else total)
         return m
 
-    def _front(self, m: Module, enable: Signal) -> tuple[Value, Value, Value]:
-        """Input side: whether a step is ready, whether it is a neuron's last, and its activations one cycle later."""
+    def _steps(self, m: Module, enable: Signal) -> "_Step":
+        """The input side."""
         if self.neuron_fold > 1:
             m.submodules.buffer = buffer = self._input_buffer()
             m.d.comb += [
@@ -307,19 +300,33 @@ class MatVec(wiring.Component):
                 self.i.ready.eq(buffer.i.ready),
                 buffer.en.eq(enable),
             ]
-            return buffer.ready, buffer.last, buffer.data
-        s = Signal(range(max(2, self.synapse_fold)))
-        x = Signal(self._simd * self._activation.width, reset_less=True)
-        m.d.comb += self.i.ready.eq(enable)
-        with m.If(enable):
-            m.d.sync += x.eq(self.i.p.as_value())
-            with m.If(self.i.valid):
-                m.d.sync += s.eq(advance(s, self.synapse_fold))
-        return self.i.valid, s == self.synapse_fold - 1, x
+            step = _Step(buffer.ready, buffer.last, buffer.n, Const(0, 1), buffer.data)
+            if self._groups == 1 and self.synapse_fold & (self.synapse_fold - 1) == 0:
+                step.address = Cat(buffer.s[: self.synapse_fold.bit_length() - 1], buffer.n)
+                return step
+        else:
+            s = Signal(range(max(2, self.synapse_fold)))
+            x = Signal(self._simd * self._activation.width, reset_less=True)
+            m.d.comb += self.i.ready.eq(enable)
+            with m.If(enable):
+                m.d.sync += x.eq(self.i.p.as_value())
+                with m.If(self.i.valid):
+                    m.d.sync += s.eq(advance(s, self.synapse_fold))
+            step = _Step(self.i.valid, s == self.synapse_fold - 1, Const(0, 1), s, x)
+            if self._groups == 1:
+                return step
+        address = Signal(range(max(2, self.interval)))
+        after = advance(address, self.interval)
+        if self.neuron_fold > 1 and self._groups == 1:
+            after = Mux(buffer.ends, 0, address + 1)
+        with m.If(enable & step.ready):
+            m.d.sync += address.eq(after)
+        step.address = address
+        return step
 
-    def _flags(self, m: Module, enable: Signal, valid: Value, last: Value) -> tuple[list[Value], list[Value]]:
+    def _flags(self, m: Module, enable: Signal, step: "_Step") -> tuple[list[Value], list[Value]]:
         """``valid`` and ``last`` of the step in each pipeline stage, issue to accumulation."""
-        valids, lasts = [valid], [last]
+        valids, lasts = [step.ready], [step.last]
         for stage in range(1, dot.stages(self._simd, self._code) + 2):
             valids.append(Signal(name=f"valid_{stage}"))
             lasts.append(Signal(name=f"last_{stage}", reset_less=True))
@@ -327,11 +334,18 @@ class MatVec(wiring.Component):
                 m.d.sync += [valids[-1].eq(valids[-2]), lasts[-1].eq(lasts[-2])]
         return valids, lasts
 
-    def _starts(self, m: Module, enable: Signal, leaves: Value) -> Value | None:
-        """The start word of the step in the last stage; ``leaves``: a neuron's last step is in the stage before."""
+    def _starts(self, m: Module, enable: Signal, step: "_Step", leaves: Value) -> Value | None:
+        """The start word of the step in the last stage; ``leaves``: a neuron's last step is in the stage before.
+
+        Where a neuron's steps are more than the stages, the word read with them is still there when the first one of
+        them arrives; else a counter reads it when the neuron before leaves.
+        """
         if self._start_rom is None:
             return None
         m.submodules.start = rom = self._start_rom
+        if rom.depth > 1 and self._groups == 1 and self.synapse_fold > dot.stages(self._simd, self._code):
+            m.d.comb += [rom.en.eq(enable & step.ready), rom.addr.eq(step.fold)]
+            return rom.data
         m.d.comb += rom.en.eq(enable)
         if rom.depth > 1:
             with m.If(enable & leaves):
@@ -351,5 +365,18 @@ class MatVec(wiring.Component):
             base = Mux(fresh, first, accumulator)
         low = self._acts.scale.bit_length() - 1
         with m.If(en):
-            m.d.sync += accumulator.eq(Cat(base[:low], base[low:] + total))
+            # The sum stands first: in a carry chain one operand comes from a wire, the other from the LUT's own logic.
+            m.d.sync += accumulator.eq(Cat(base[:low], total + base[low:]))
         return accumulator
+
+
+@dataclass
+class _Step:
+    """The step that is taken next: whether its beat is there, whether it is its neuron's last, the neuron fold, its
+    weights' address; and a cycle later its activations."""
+
+    ready: Value
+    last: Value
+    fold: Value
+    address: Value
+    x: Value
