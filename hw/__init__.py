@@ -8,6 +8,8 @@ from .depthwise import Depthwise
 from .fifo import StreamFIFO
 from .fork import Fork
 from .global_pool import GlobalPool
+from .loop_buffer import LoopBuffer
+from .loops import Loops
 from .matvec import MatVec
 from .pad import Pad
 from .pool import Pool
@@ -30,6 +32,8 @@ __all__ = [
     "Depthwise",
     "Fork",
     "GlobalPool",
+    "LoopBuffer",
+    "Loops",
     "MatVec",
     "Pad",
     "Pool",

@@ -57,13 +57,13 @@ class Loops:
     """The steps of one vector of ``beats``: a nest of loops, and the levels whose iterations free and group them.
 
     ``free_level``: see :func:`needs_and_frees`. ``group_level``: the steps of one of its iterations belong together
-    (the buffer's ``last`` marks the last of them); by default each step stands alone.
+    (the buffer's ``last`` marks the last of them); by default, −1 for the innermost level, each step stands alone.
     """
 
     levels: Levels
     beats: int
     free_level: int
-    group_level: int | None = None
+    group_level: int = -1
 
     def __post_init__(self) -> None:
         positive("beats", self.beats)
@@ -73,7 +73,7 @@ class Loops:
             positive("count", count)
             if stride < 0:
                 raise ValueError(f"stride must be at least 0, not {stride}")
-        if self.group_level is None:
+        if self.group_level == -1:
             object.__setattr__(self, "group_level", len(self.levels) - 1)
         for name, level in (("free_level", self.free_level), ("group_level", self.group_level)):
             if not 0 <= level < len(self.levels):
@@ -122,7 +122,6 @@ class Loops:
     @property
     def ends(self) -> np.ndarray:
         """Whether each step is the last of its group: bool (steps,)."""
-        assert self.group_level is not None
         group = prod(count for count, _ in self.levels[self.group_level + 1 :])
         return np.arange(1, self.steps + 1) % group == 0
 
@@ -141,7 +140,6 @@ class Loops:
     def counted(self) -> tuple[Levels, int, int]:
         """The nest with the fewest counters: levels of one iteration left out, levels that run through merged; and how
         many of its levels are outside an iteration that frees, and outside one that groups."""
-        assert self.group_level is not None
         merged: list[tuple[int, int]] = []
         outside: dict[int, int] = {}
         for level, (count, stride) in enumerate(self.levels):
