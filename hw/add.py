@@ -113,7 +113,7 @@ class Add(wiring.Component):
         return y
 
     def features(self) -> dict[str, float]:
-        """Adder and register bits of all lanes."""
+        """Bits of adders, of what they subtract, and of registers, in all lanes."""
         count = shift_add.costs(self._terms(), self.depth)
         return {name: self._lanes * bits for name, bits in count.items()} | {"control": 3 + self.depth}
 

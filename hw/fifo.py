@@ -63,11 +63,16 @@ class StreamFIFO(wiring.Component):
         return np.asarray(x, dtype=np.int64)
 
     def features(self) -> dict[str, float]:
-        """The stored bits by kind, the output register where it is not part of a block memory, the addresses."""
-        count = {"control": 3 + 4 * (self._depth - 1).bit_length()}
-        if self._memory != "block":
-            count["register_bits"] = self._width
-        return count | storage_features(self._memory, self._depth - 1, self._width)
+        """The stored bits by kind, the multiplexers between registers, the output register, the addresses.
+
+        The output register is part of a block memory, with a gate per bit where that cannot start as zeros.
+        """
+        beats = self._depth - 1
+        count: dict[str, float] = {"control": 3 + 4 * beats.bit_length()}
+        if self._memory == "registers":
+            count["mux_bits"] = (beats - 1) * self._width
+        count["word_bits" if self._memory == "block" else "register_bits"] = self._width
+        return count | storage_features(self._memory, beats, self._width)
 
     def elaborate(self, platform) -> Module:
         m = Module()

@@ -132,28 +132,35 @@ class Requantizer(wiring.Component):
 
     def features(self) -> dict[str, float]:
         """Bits of multipliers, adders, clipping and registers, the ROMs' bits by kind."""
-        count: dict[str, float] = {"adder_bits": 0, "register_bits": 0, "control": 2 + self.depth}
-        if self._multiplies:
-            width = self._input.width
-            factors = [int(part.multiplier.max()).bit_length() for part in self._parts]
-            count["multiplier_bits"] = sum(width * factor for factor in factors)
-            count["register_bits"] += self._lanes * width
+        count: dict[str, float] = {"control": 2 + self.depth}
         for part in self._parts:
-            product, clipped = shape_of_range(*part.product).width, shape_of_range(*part.clipped).width
-            if self._multiplies:
-                count["register_bits"] += product
-            elif self._product_stages:
-                for name, bits in shift_add.costs(self._terms(part), self._product_stages).items():
-                    count[name] += bits
-            if self._adds:
-                count["adder_bits"] += product
-                count["register_bits"] += clipped
-            count["mux_bits"] = count.get("mux_bits", 0) + max(clipped, self._output.width)
-            count["register_bits"] += self._output.width
+            for name, bits in self._lane_features(part).items():
+                count[name] = count.get(name, 0) + bits
         for rom in self.roms().values():
             count["control"] += rom.depth.bit_length()
             for name, value in rom.features().items():
                 count[name] = count.get(name, 0) + value
+        return count
+
+    def _lane_features(self, part: _Lane) -> dict[str, float]:
+        """The features of one lane, ROMs apart."""
+        product, clipped = shape_of_range(*part.product).width, shape_of_range(*part.clipped).width
+        output = (self._y_max - self._y_min).bit_length()
+        count: dict[str, float] = {"adder_bits": 0, "register_bits": output}
+        if self._multiplies:
+            count["multiplier_bits"] = self._input.width * int(part.multiplier.max()).bit_length()
+            count["register_bits"] += self._input.width + product
+        elif self._product_stages:
+            for name, bits in shift_add.costs(self._terms(part), self._product_stages).items():
+                count[name] = count.get(name, 0) + bits
+        if self._adds:
+            ones = int(np.bitwise_or.reduce(part.offset))
+            count["adder_bits"] += max(product, clipped + self._shift) - (
+                (ones & -ones).bit_length() - 1 if ones else 0
+            )
+            count["register_bits"] += clipped
+        if part.clipped[0] < 0 or part.clipped[1] > self._y_max - self._y_min:
+            count["mux_bits"] = output + max(0, clipped - output) / 3
         return count
 
     def _check(self) -> None:

@@ -51,6 +51,16 @@ class Term:
         ends = [sorted((m * lo, m * hi)) for m, (lo, hi) in zip(self.coefficients, self.ranges)]
         return shape_of_range(sum(low for low, _ in ends), sum(high for _, high in ends))
 
+    @property
+    def bits(self) -> int:
+        """Bits of it that are not 0 for certain."""
+        return self.shape.width - self.zeros
+
+    @property
+    def zeros(self) -> int:
+        """Low bits of it that are always 0."""
+        return min((m & -m).bit_length() - 1 for m in self.coefficients if m)
+
     def plus(self, other: "Term") -> "Term":
         """The sum of two: negative if both are."""
         a, b = (other, self) if self.negative and not other.negative else (self, other)
@@ -96,12 +106,20 @@ def total(pipeline: Pipeline, nodes: list[Term], depth: int, name: str) -> Value
 
 
 def costs(nodes: list[Term], depth: int) -> dict[str, int]:
-    """Adder and register bits of :func:`total`."""
-    adders = registers = 0
+    """Bits of :func:`total`: of adders (where operands overlap), of what is inverted to be subtracted, of registers."""
+    count = {"adder_bits": 0, "subtracted_bits": 0, "register_bits": 0}
     for _ in range(depth):
         after = _level(nodes)
-        adders += sum(node.shape.width for node in after[: len(nodes) // 2])
-        adders += after[0].shape.width if len(after) == 1 and all(node.negative for node in nodes) else 0
-        registers += sum(node.shape.width for node in after)
+        for a, b, total in zip(nodes[::2], nodes[1::2], after):
+            if a.negative == b.negative:
+                count["adder_bits"] += total.shape.width - max(a.zeros, b.zeros)
+            else:
+                lost = b if b.negative else a
+                count["adder_bits"] += total.shape.width - lost.zeros
+                count["subtracted_bits"] += lost.bits
+        if len(after) == 1 and all(node.negative for node in nodes):
+            count["adder_bits"] += after[0].bits
+            count["subtracted_bits"] += after[0].bits
+        count["register_bits"] += sum(node.bits for node in after)
         nodes = after
-    return {"adder_bits": adders, "register_bits": registers}
+    return count
