@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pytest
+
+pytest.importorskip("qonnx")
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from bitloom.quant import Format

@@ -5,18 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 import torch
+
+pytest.importorskip("qonnx")
+pytest.importorskip("onnxoptimizer")
+import onnx
+from brevitas.export import export_qonnx
 from support.brevitas_models import MODULES, made
 from support.imports import agree, imported_from
 
 from bitloom.quant import run
 from bitloom.quant.qonnx import ImportFailure, import_module
 from bitloom.quant.qonnx.samples import random_integers, real_inputs
-
-pytest.importorskip("onnxoptimizer")
-from brevitas.export import export_qonnx
 
 BOTH_EXPORTERS = ("residual", "pools")
 

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
+
+pytest.importorskip("qonnx")
+import onnx
 from support.imports import agree, imported_from
 from support.onnx_models import CASES, DIALECTS, GENERAL, U8, Net
 

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
-from support.onnx_models import CASES, GENERAL, Net
 
 pytest.importorskip("qonnx")
-import onnx
 from onnx import ModelProto, TensorProto, helper, numpy_helper
+from support.onnx_models import CASES, GENERAL, Net
 
 from bitloom.quant import Format
 from bitloom.quant.qonnx import ImportFailure, import_qonnx
