@@ -27,8 +27,8 @@ class Accelerator(wiring.Component):
     Members: ``i`` (``In(vector(input shape, input_lanes))``), ``o`` (``Out(vector(output shape, output_lanes))``).
 
     Parts: each unit is called as its node; a value with several readers has a fork ``<value>_fork``; a link has, where
-    it needs them, ``<unit>_queue``, ``<unit>_narrow`` and ``<unit>_widen`` (with the port's number behind the unit's
-    name from the second port on; ``output`` for the link to ``o``).
+    it needs them, ``<unit>_burst``, ``<unit>_narrow``, ``<unit>_widen`` and ``<unit>_queue`` (with the port's number
+    behind the unit's name from the second port on; ``output`` for the link to ``o``).
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -86,18 +86,13 @@ class Accelerator(wiring.Component):
         heads.update({(name, k): getattr(fork, f"o{k}") for k in range(len(readers))})
 
     def _follow(self, m: Module, heads: dict[tuple[str, int], object], link: Link) -> object:
-        """The stream at the far end of ``link``: behind its queue and its converters."""
+        """The stream at the far end of ``link``: behind its queues and its converters."""
         topology = self._plan.topology
         stream = heads[link.source, topology.readers(link.source).index(link)]
         shape = shape_of(self._plan.graph[link.source].output.format)
-        if link.queue:
-            queue = StreamFIFO(data.ArrayLayout(shape, link.a), link.queue)
-            m.submodules[f"{link.name}_queue"] = queue
-            wiring.connect(m, stream, queue.i)
-            stream = queue.o
-        for name, lanes_in, lanes_out in link.conversions:
-            converter = WidthConverter(shape, lanes_in, lanes_out)
-            m.submodules[name] = converter
-            wiring.connect(m, stream, converter.i)
-            stream = converter.o
+        for name, depth, a, b in link.parts:
+            part = StreamFIFO(data.ArrayLayout(shape, a), depth) if depth else WidthConverter(shape, a, b)
+            m.submodules[name] = part
+            wiring.connect(m, stream, part.i)
+            stream = part.o
         return stream

@@ -122,8 +122,8 @@ class Plan:
             total = total + stage.predicted
         for link in self.topology.links:
             total = total + cost.link(self.family, link.a, link.b, link.bits)
-            if link.queue:
-                total = total + cost.queue(self.family, link.queue, link.a * link.bits)
+            for _, depth, lanes in link.queues:
+                total = total + cost.queue(self.family, depth, lanes * link.bits)
         for name, copies in self.topology.forks.items():
             reader = self.topology.readers(name)[0]
             total = total + cost.fork(self.family, reader.a * reader.bits, copies)
@@ -155,16 +155,14 @@ class Plan:
 
         def follow(link: Link) -> int:
             channel = heads[link.source, topology.readers(link.source).index(link)]
-            if link.queue:
+            for name, depth, a, b in link.parts:
                 after = channels.add()
-                queues[f"{link.name}_queue"] = schedule.QueueCell(channels, channel, after, link.queue)
-                cells.append(queues[f"{link.name}_queue"])
-                channel = after
-            for _, a, b in link.conversions:
-                after = channels.add()
-                kind = schedule.SplitCell if a > b else schedule.GatherCell
-                ratio = max(a, b) // min(a, b)
-                cells.append(kind(channels, channel, after, ratio))
+                if depth:
+                    queues[name] = schedule.QueueCell(channels, channel, after, depth)
+                    cells.append(queues[name])
+                else:
+                    kind = schedule.SplitCell if a > b else schedule.GatherCell
+                    cells.append(kind(channels, channel, after, max(a, b) // min(a, b)))
                 channel = after
             return channel
 

@@ -3,8 +3,11 @@
 Every unit gets a schedule that repeats with the pipeline's interval I. A unit that works on its inputs as they come
 takes each step as soon as they are there. A unit that works on a buffer does so too (*eager*), or takes its S steps
 evenly, step k at offset + ⌊k·I / S⌋ with the least offset at which every beat is there in time (*even*). The depth of
-the queue ahead of a unit is the most beats that the unit ahead of it has then issued and that could not be passed on at
-once. Either way of scheduling gives depths that are enough; the one that needs fewer bits is taken.
+the queue ahead of a unit is the most beats that have then been issued to it and that it has not taken. Either way of
+scheduling gives depths that are enough; the one that needs fewer bits is taken.
+
+A unit that cannot pass its beats on as quickly as it gives them stands still meanwhile. Where the time lost so within
+its bursts is more than it has, its burst needs a queue as well (:func:`burst_depth`).
 
 A pipeline with such queues that runs as soon as it can is never slower than this schedule, because its units are
 monotone: a beat that comes earlier makes nothing later. So no queue is searched for by simulation. Sources: Wiggers,
@@ -26,8 +29,11 @@ SAMPLES = 4
 EAGER_ROUNDS = 64
 """Rounds in which the eager schedule of a unit (steps wait for beats, beats for room) must settle."""
 
-QUEUE_LATENCY = 2
+LATENCY = 2
 """Cycles that a beat spends in an empty queue."""
+
+LEAST = 3
+"""Beats of the smallest queue that takes a beat in each cycle."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +46,10 @@ class Emissions:
     valid: np.ndarray
     issued: np.ndarray
 
-    def later(self, cycles: int) -> Emissions:
-        """The same behind something that adds latency."""
-        return Emissions(self.valid + cycles, self.issued)
+    @property
+    def lag(self) -> int:
+        """Cycles from a beat's step to the beat."""
+        return int(self.valid[0] - self.issued[0])
 
 
 def even(beats: int, interval: int) -> Emissions:
@@ -64,44 +71,90 @@ def converted(arrivals: np.ndarray, a: int, b: int, step: int) -> np.ndarray:
     return arrivals
 
 
-def _spaced(times: np.ndarray) -> np.ndarray:
-    """The earliest times not before ``times`` of which no two are closer than a cycle."""
-    index = np.arange(len(times))
+def _spaced(times: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """The earliest times not before ``times``, each at least ``weights`` (one cycle) after the one before."""
+    index = np.arange(len(times)) if weights is None else np.cumsum(weights)
     return np.asarray(np.maximum.accumulate(times - index) + index)
 
 
-def depth_needed(come: np.ndarray, taken: np.ndarray, issued: np.ndarray, a: int, b: int) -> int:
-    """Beats of ``a`` lanes that wait: the most that are issued and not yet taken. Zero if none comes before its turn.
+def depth_needed(come: np.ndarray, taken: np.ndarray, lag: int) -> int:
+    """The most beats that have been issued and are not yet taken; 0 if each is taken when it comes.
 
-    :param come: when each beat of ``b`` lanes could be taken.
+    :param come: when each beat could be taken.
     :param taken: when it is taken.
-    :param issued: when each beat of ``a`` lanes is issued.
+    :param lag: cycles that a beat is under way in the pipeline that gives it.
     """
     if np.array_equal(come, taken):
         return 0
-    index = np.arange(len(issued))
-    # Beat k of a lanes is out of the queue when the beat of b lanes that holds its last element is taken.
-    done = taken[np.minimum(((index + 1) * a - 1) // b, len(taken) - 1)]
-    out = np.searchsorted(np.sort(done), issued, side="right")
-    return int((index + 1 - out).max()) + 1
+    index = np.arange(len(come))
+    return int((index + 1 - np.searchsorted(taken, come - lag, side="right")).max()) + 1
+
+
+def burst_depth(control: Control, repeats: int, interval: int, pace: float) -> int:
+    """Beats of a queue behind a unit whose beats leave one each ``pace`` cycles; 0 if it can stand still meanwhile.
+
+    A rigid pipeline that gives its beats in bursts, ``gap[j]`` cycles apart when nothing hinders it, takes
+    Σ max(gap[j], pace) cycles for a sample if it stands still for each beat that cannot leave.
+    """
+    if isinstance(control, Slice) or pace <= 1:
+        return 0
+    at, own = _unhindered(control, repeats)
+    gaps = np.diff(np.append(at, at[0] + own))
+    if np.maximum(gaps, pace).sum() <= interval:
+        return 0
+    given = (at + interval * np.arange(SAMPLES)[:, None]).ravel()
+    index = np.arange(len(given))
+    left = np.maximum.accumulate(given - index * pace) + index * pace
+    return int((index + 1 - np.searchsorted(left, given, side="right")).max()) + 1
+
+
+def _unhindered(control: Steps | Buffered, repeats: int) -> tuple[np.ndarray, int]:
+    """When a unit gives its beats, for one sample, with input in each cycle and no hindrance; and its interval."""
+    own = len(control.emits) * repeats
+    steps = np.arange(own)
+    if isinstance(control, Buffered):
+        beats = control.beats * repeats
+        own = max(own, beats)
+        _, every = _buffered(control, repeats, even(beats, own).valid, own, eager=True)
+        steps = every[-len(steps) :]
+    return steps[np.tile(np.asarray(control.emits, dtype=bool), repeats)], own
+
+
+def _paced(steps: np.ndarray, emits: np.ndarray, pace: float) -> np.ndarray:
+    """The cycles of ``steps``, moved so that those that give a beat are ``pace`` cycles apart."""
+    if pace <= 1:
+        return steps
+    every = np.tile(np.asarray(emits, dtype=bool), len(steps) // len(emits))
+    at = np.flatnonzero(every)
+    weights = np.ones(len(steps), dtype=np.int64)
+    weights[at] = np.maximum(1, int(np.ceil(pace)) - np.diff(at, prepend=at[-1] - len(steps)) + 1)
+    return _spaced(steps, weights)
+
+
+def passes_beat_by_beat(control: Control) -> bool:
+    """Whether a unit with one input gives one beat for each that it takes, so that what blocks it blocks its source."""
+    if isinstance(control, Slice):
+        return True
+    return isinstance(control, Steps) and len(control.takes) == 1 and bool(control.takes.all() and control.emits.all())
 
 
 def run(
-    control: Control, repeats: int, arrivals: list[np.ndarray], interval: int, eager: bool
+    control: Control, repeats: int, arrivals: list[np.ndarray], interval: int, eager: bool, pace: float
 ) -> tuple[list[np.ndarray], Emissions]:
     """When a unit takes each beat of its inputs, which come at ``arrivals``, and when it gives its own.
 
     :param repeats: vectors per sample.
     :param eager: whether units that work on a buffer take their steps as soon as they can, or evenly.
+    :param pace: cycles from one beat that it gives to the next, at least.
     """
     if isinstance(control, Buffered):
-        taken, steps = _buffered(control, repeats, arrivals[0], interval, eager)
+        taken, steps = _buffered(control, repeats, arrivals[0], interval, eager, pace)
         return [taken], _emitted(control.emits, control.depth, repeats, steps)
     if isinstance(control, Slice):
         taken = _spaced(arrivals[0])
         return [taken], Emissions(taken + 1, taken)
     assert isinstance(control, Steps)
-    steps = _asap(control, repeats, arrivals)
+    steps = _paced(_asap(control, repeats, arrivals), control.emits, pace)
     taken_by = [steps[np.tile(np.asarray(row, dtype=bool), SAMPLES * repeats)] for row in np.atleast_2d(control.takes)]
     return taken_by, _emitted(control.emits, control.depth, repeats, steps)
 
@@ -121,7 +174,7 @@ def _asap(control: Steps, repeats: int, arrivals: list[np.ndarray]) -> np.ndarra
 
 
 def _buffered(
-    control: Buffered, repeats: int, arrivals: np.ndarray, interval: int, eager: bool
+    control: Buffered, repeats: int, arrivals: np.ndarray, interval: int, eager: bool, pace: float = 1
 ) -> tuple[np.ndarray, np.ndarray]:
     """When each beat is written, which is when it comes if there is room, and the cycle of every step."""
     count, beats = len(control.needs) * repeats, control.beats * repeats
@@ -137,6 +190,7 @@ def _buffered(
     taken = _spaced(arrivals)
     for _ in range(EAGER_ROUNDS if eager else 0):
         steps = _spaced(np.where(needs > 0, taken[np.maximum(needs, 1) - 1] + 1, arrivals.min()))
+        steps = _paced(steps, control.emits, pace)
         after = written(steps)
         if np.array_equal(after, taken):
             return taken, steps
@@ -146,5 +200,5 @@ def _buffered(
     own = np.arange(count) * interval // count
     some = needs[:count] > 0
     offset = int((latest[needs[:count][some] - 1] + 1 - own[some]).max())
-    steps = offset + np.tile(own, SAMPLES) + sample * interval
+    steps = _paced(offset + np.tile(own, SAMPLES) + sample * interval, control.emits, pace)
     return written(steps), steps

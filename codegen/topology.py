@@ -22,8 +22,9 @@ OUTPUT = ""
 class Link:
     """One edge: the value ``source`` with ``a`` lanes goes to port ``port`` of the unit ``target`` with ``b`` lanes.
 
-    ``elements`` and ``bits`` are those of one sample and of one element; ``queue`` is the depth in beats of a lanes, 0
-    for none. Elements move ``step`` = gcd(a, b) at a time.
+    ``elements`` and ``bits`` are those of one sample and of one element. Elements move ``step`` = gcd(a, b) at a time.
+    ``burst`` is the depth, in beats of a lanes, of the queue ahead of the width converters, ``queue`` that of the queue
+    behind them, in beats of b lanes; 0 is none.
     """
 
     source: str
@@ -33,6 +34,7 @@ class Link:
     b: int
     elements: int
     bits: int
+    burst: int = 0
     queue: int = 0
 
     @property
@@ -46,10 +48,16 @@ class Link:
         return gcd(self.a, self.b)
 
     @property
-    def conversions(self) -> list[tuple[str, int, int]]:
-        """The width converters: name, lanes in, lanes out."""
-        parts = ((f"{self.name}_narrow", self.a, self.step), (f"{self.name}_widen", self.step, self.b))
-        return [part for part in parts if part[1] != part[2]]
+    def queues(self) -> list[tuple[str, int, int]]:
+        """The queues: name, depth, lanes."""
+        return [(name, depth, lanes_in) for name, depth, lanes_in, _ in self.parts if depth]
+
+    @property
+    def parts(self) -> list[tuple[str, int, int, int]]:
+        """What the link is made of, in the order of the data: name, depth (0 for a converter), lanes in, lanes out."""
+        parts = ((f"{self.name}_burst", self.burst, self.a, self.a), (f"{self.name}_narrow", 0, self.a, self.step),
+                 (f"{self.name}_widen", 0, self.step, self.b), (f"{self.name}_queue", self.queue, self.b, self.b))
+        return [part for part in parts if part[1] or part[2] != part[3]]
 
     @property
     def interval(self) -> int:
@@ -110,7 +118,7 @@ class Topology:
     @property
     def queue_bits(self) -> int:
         """Bits that the queues hold."""
-        return sum(link.queue * link.a * link.bits for link in self.links)
+        return sum((link.burst * link.a + link.queue * link.b) * link.bits for link in self.links)
 
     def with_queues(self, components: Mapping[str, Component], interval: int) -> Topology:
         """The same with the queues that the interval needs; see :mod:`bitloom.codegen.queues`."""
@@ -120,27 +128,52 @@ class Topology:
     def _with_queues(self, components: Mapping[str, Component], interval: int, eager: bool) -> Topology:
         source = self.graph.input
         patient = source.name not in self.forks  # who feeds the pipeline can wait
+        paces = self._paces(components)
+        bursts: dict[str, int] = {}
         beats = prod(source.output.shape) // self.input_lanes
         emissions = {source.name: queues.even(beats, interval)}
         sized = []
         for node in units(self.graph):
-            component, links = components[node.name], self.into(node.name)
-            latency = [0] * len(links)
+            component, links, pace = components[node.name], self.into(node.name), paces[node.name]
+            bursts[node.name] = queues.burst_depth(component.control, vectors(self.graph, node), interval, pace)
+            pace = 1 if bursts[node.name] else pace
+            ahead = [_burst(link, bursts) for link in links]
+            come = [queues.converted(emissions[link.source].valid + (queues.LATENCY if burst else 0), link.a, link.b,
+                                     link.step) for link, burst in zip(links, ahead)]
+            queued = [False] * len(links)
             while True:
-                arrivals = [queues.converted(emissions[link.source].valid + wait, link.a, link.b, link.step)
-                            for link, wait in zip(links, latency)]
-                taken, emitted = queues.run(component.control, vectors(self.graph, node), arrivals, interval, eager)
-                depths = [queues.depth_needed(come, take, emissions[link.source].issued, link.a, link.b)
-                          for come, take, link in zip(arrivals, taken, links)]
-                waits = [queues.QUEUE_LATENCY if (depth or wait) and not (patient and link.source == source.name) else 0
-                         for depth, wait, link in zip(depths, latency, links)]
-                if waits == latency:
+                arrivals = [times + queues.LATENCY if late else times for times, late in zip(come, queued)]
+                taken, emitted = queues.run(component.control, vectors(self.graph, node), arrivals, interval, eager,
+                                            pace)
+                depths = [queues.depth_needed(times, take, emissions[link.source].lag)
+                          for times, take, link in zip(arrivals, taken, links)]
+                needed = [late or (depth > 0 and not (patient and link.source == source.name))
+                          for depth, late, link in zip(depths, queued, links)]
+                if needed == queued:
                     break
-                latency = waits
-            sized += [replace(link, queue=max(depth, 3) if wait else 0)
-                      for link, depth, wait in zip(links, depths, latency)]
+                queued = needed
+            sized += [replace(link, burst=burst, queue=max(depth, queues.LEAST) if late else 0)
+                      for link, burst, depth, late in zip(links, ahead, depths, queued)]
             emissions[node.name] = emitted
-        return replace(self, links=(*sized, self.links[-1]))
+        last = self.links[-1]
+        return replace(self, links=(*sized, replace(last, burst=_burst(last, bursts))))
+
+    def _paces(self, components: Mapping[str, Component]) -> dict[str, float]:
+        """Cycles from one beat of each unit to the next that the width converters behind it can take."""
+        paces: dict[str, float] = {}
+        through: dict[str, float] = {}
+        for node in reversed(units(self.graph)):
+            paces[node.name] = max(max(link.a / link.step, through.get(link.target, 0) * link.a / link.b)
+                                   for link in self.readers(node.name))
+            if queues.passes_beat_by_beat(components[node.name].control):
+                through[node.name] = paces[node.name]
+        return paces
+
+
+def _burst(link: Link, bursts: Mapping[str, int]) -> int:
+    """The depth of the queue ahead of the converters of ``link``."""
+    depth = bursts.get(link.source, 0)
+    return max(depth, queues.LEAST) if depth else 0
 
 
 def units(graph: Graph) -> list[Node]:

@@ -171,7 +171,8 @@ def of_plan(plan: Plan) -> dict[str, Any]:
     layers = [
         {"name": stage.name, "template": stage.template, "inputs": stage.inputs, "outputs": stage.outputs,
          "pe": stage.folding.pe, "simd": stage.folding.simd, "interval": stage.interval, "latency": stage.latency,
-         "queue": sum(link.queue for link in plan.topology.into(stage.name)), "memory": stage.memories,
+         "queue": sum(depth for link in plan.topology.into(stage.name) for _, depth, _ in link.queues),
+         "memory": stage.memories,
          **stage.predicted.rounded()}
         for stage in plan.stages
     ]
