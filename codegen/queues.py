@@ -82,12 +82,13 @@ def depth_needed(come: np.ndarray, taken: np.ndarray, lag: int) -> int:
 
     :param come: when each beat could be taken.
     :param taken: when it is taken.
-    :param lag: cycles that a beat is under way in the pipeline that gives it.
+    :param lag: cycles that a beat is under way in the pipeline that gives it, and in the queue.
     """
     if np.array_equal(come, taken):
         return 0
     index = np.arange(len(come))
-    return int((index + 1 - np.searchsorted(taken, come - lag, side="right")).max()) + 1
+    held = index + 1 - np.searchsorted(taken, come - lag, side="right")
+    return int(held.max()) + 1  # the queue takes no beat in the cycle in which one leaves it when full
 
 
 def burst_depth(control: Control, repeats: int, interval: int, pace: float) -> int:
