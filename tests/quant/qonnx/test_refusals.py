@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 
 pytest.importorskip("qonnx")
+import onnx
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 from support.onnx_models import CASES, GENERAL, Net
 
