@@ -5,7 +5,7 @@ from .checkpoint import load_checkpoint, save_checkpoint
 from .compare import Comparison, compare
 from .data import Dataset, load
 from .example import TrainedExample, train_example
-from .export import export
+from .export import export, graph_of
 from .loop import Epoch, TrainedNetwork, train
 from .spec import NetworkSpec, load_spec, parse_spec
 
@@ -18,6 +18,7 @@ __all__ = [
     "TrainedNetwork",
     "compare",
     "export",
+    "graph_of",
     "load",
     "load_checkpoint",
     "load_spec",

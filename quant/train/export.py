@@ -21,8 +21,20 @@ from .steps import INPUT
 from .threads import one_thread
 
 
-@one_thread()
 def export(module: Network, spec: NetworkSpec) -> Graph:
+    """:func:`graph_of` with its accuracy on the held-out samples of the data set, in ``metadata``."""
+    data, info = load(spec.dataset), source(spec.dataset)
+    graph = graph_of(module, spec)
+    facts: dict[str, object] = {"dataset": spec.dataset, **score(graph, data.x_test, data.y_test)}
+    if info.note:
+        facts["note"] = info.note
+    if data.more:
+        facts["more"] = {name: score(graph, x, y) for name, (x, y) in data.more.items()}
+    return replace(graph, metadata=facts)
+
+
+@one_thread()
+def graph_of(module: Network, spec: NetworkSpec) -> Graph:
     """The integer graph that computes what ``module`` computes in eval mode, bit for bit at every quantizer.
 
     Nodes carry the names of the module's parts: ``input`` (raw integers), ``quant``, ``fc1``, ``act1``, …, ``argmax``.
@@ -32,7 +44,7 @@ def export(module: Network, spec: NetworkSpec) -> Graph:
     :raises RequestError: a parameter is not finite, a scale is not a power of two, or sums could leave what
         float32 holds exactly.
     """
-    data, info = load(spec.dataset), source(spec.dataset)
+    info = source(spec.dataset)
     module = module.eval()
     for name, values in module.state_dict().items():
         if not torch.all(torch.isfinite(values)):
@@ -42,10 +54,4 @@ def export(module: Network, spec: NetworkSpec) -> Graph:
         nodes += Exporter(module, info.input_format).nodes()
     index = Format.of_range(0, len(info.classes) - 1)
     nodes.append(ArgMax("argmax", (nodes[-1].name,), Tensor((1,), index)))
-    graph = verify(Graph(spec.name, tuple(nodes), "argmax", info.classes))
-    facts: dict[str, object] = {"dataset": spec.dataset, **score(graph, data.x_test, data.y_test)}
-    if info.note:
-        facts["note"] = info.note
-    if data.more:
-        facts["more"] = {name: score(graph, x, y) for name, (x, y) in data.more.items()}
-    return replace(graph, metadata=facts)
+    return verify(Graph(spec.name, tuple(nodes), "argmax", info.classes))

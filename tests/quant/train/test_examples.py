@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bitloom.quant import ArgMax, Conv, Graph, MatMul, Threshold, load
-from bitloom.quant.train import compare, export, load_checkpoint, load_spec, train_example
+from bitloom.quant.train import compare, graph_of, load_checkpoint, load_spec, train_example
 from bitloom.quant.train import load as load_data
 from bitloom.quant.train.data import SOURCES
 from bitloom.quant.train.score import score
@@ -62,7 +62,7 @@ def test_every_quantizer_on_every_sample(folder: Path) -> None:
 
 def test_the_checkpoint_gives_the_graph(folder: Path) -> None:
     spec, graph = load_spec(folder), load(folder / "graph.npz")
-    assert same(export(load_checkpoint(folder / "checkpoint.npz", spec), spec), graph)
+    assert same(graph_of(load_checkpoint(folder / "checkpoint.npz", spec), spec), graph)
 
 
 def test_files_are_small_and_complete(folder: Path) -> None:

@@ -173,3 +173,19 @@ def test_sums_that_float32_cannot_hold_are_refused(spec_of: Make, random_module:
     module.conv2.weight.data = torch.where(module.conv2.weight.data < 0, -1.0, 1.0)
     with pytest.raises(RequestError, match=r"conv2: its sums must stay below 2\^24 to be exact in float32"):
         export(module, spec)
+
+
+def test_through_qonnx_it_becomes_the_same_function(spec_of: Make, random_module: Randomize) -> None:
+    """Brevitas' export and the import of QONNX files know nothing of the steps that the export here goes by."""
+    pytest.importorskip("qonnx")
+    from bitloom.quant import run
+    from bitloom.quant.qonnx import import_module
+
+    spec = spec_of([conv(6, padding=1, pool=2), residual(6, branch=3), residual(7, stride=2, activation=4), AVERAGE,
+                    (9, "ternary", 3)])
+    module = random_module(spec, 12)
+    graph = export(module, spec)
+    x = samples()
+    imported = import_module(module, torch.tensor(x[:1], dtype=torch.float32), input_format=graph.input.output.format,
+                             input_scale=1.0)
+    assert np.array_equal(run(imported.graph, x), trace(graph, x)["fc6"])
