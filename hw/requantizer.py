@@ -8,32 +8,39 @@ from amaranth.hdl import Const, Module, Mux, Shape, Value, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from . import shift_add
+from . import digit_product, shift_add
 from .control import Steps
 from .parameters import bounds, divisor, integer_array, integer_shape, one_of, pack, positive, shape_of_range
 from .pipeline import Pipeline
 from .rom import Rom
 from .stream import vector
 
+PRODUCTS = ("logic", "block")
+
 
 @dataclass(frozen=True)
 class _Lane:
-    """The numbers of one lane: its multipliers and offsets in the order of beats, and what they make of the input."""
+    """The numbers of one lane: its multipliers and offsets in the order of beats, and what they make of the input.
+
+    ``digits`` are the multipliers' in radix 4, where products are made of logic: then what their rows leave missing is
+    part of the offset.
+    """
 
     multiplier: np.ndarray
+    digits: np.ndarray | None
     offset: np.ndarray
-    product: tuple[int, int]
     clipped: tuple[int, int]
 
 
 class Requantizer(wiring.Component):
     """y[c] = clip((x[c] · multiplier[c] + offset[c]) ≫ shift, y_min, y_max), the shift rounding down.
 
-    Multipliers that differ from beat to beat come from a :class:`Rom` and take a multiplier per lane, written as one
-    product with a register behind, which synthesis makes of a multiplier block or of LUTs. Where a lane has only one,
-    it is built of its few signed digits (:mod:`bitloom.hw.shift_add`), of nothing at all if it is a power of two. What
-    is added is the offset minus y_min · 2^shift, so that too little shows in the sign and, for a range of 2^n values,
-    too much in the bits above n. The unit stands still while the sink blocks.
+    Multipliers that differ from beat to beat come from a :class:`Rom` and take a multiplier per lane: rows of digits in
+    radix 4 and a pipelined tree of adders (:mod:`bitloom.hw.digit_product`), or one product with a register behind,
+    for synthesis to put into a multiplier block. Where all beats have the same, it is built of its few signed digits
+    (:mod:`bitloom.hw.shift_add`), of nothing at all if it is a power of two. What is added is the offset minus
+    y_min · 2^shift, so that too little shows in the sign and, for a range of 2^n values, too much in the bits above n.
+    The unit stands still while the sink blocks.
 
     Parameters
     ----------
@@ -51,13 +58,16 @@ class Requantizer(wiring.Component):
         The least and the greatest output.
     memory : str
         Where multipliers and offsets are: ``block``, ``distributed`` or ``auto`` (see :class:`Rom`).
+    product : str
+        What multiplies: ``logic``, or ``block`` for multiplier blocks of the device.
 
     Members
     -------
     i : vector of ``input``
     o : vector of ``output``
-        One beat per cycle, ``depth`` cycles later: 2 for a multiplication from a Rom or the levels of adders of a
-        constant one; at least 1 of them where offsets come from a Rom; 1 for an addition; 1 for the clip.
+        One beat per cycle, ``depth`` cycles later: for the product, the levels of its adders, and 1 where it is a
+        block, and 1 more where multipliers come from a Rom; at least 1 altogether where offsets come from one; 1 for
+        the addition, if there is any; 1 for the clip.
     """
 
     def __init__(
@@ -73,6 +83,7 @@ class Requantizer(wiring.Component):
         y_min: int,
         y_max: int,
         memory: str = "auto",
+        product: str = "logic",
     ):
         self._multiplier = integer_array("multiplier", multiplier, 1)
         self._offset = integer_array("offset", offset, 1)
@@ -85,11 +96,15 @@ class Requantizer(wiring.Component):
         self._shift, self._y_min, self._y_max = int(shift), int(y_min), int(y_max)
         self._check()
         self._memory = one_of("memory", memory, ("auto", "block", "distributed"))
-        self._parts = self._split()
-        multipliers, offsets = ([getattr(part, name) for part in self._parts] for name in ("multiplier", "offset"))
-        self._offset_shapes = [shape_of_range(values.min(), values.max()) for values in offsets]
-        self._multiplier_rom = self._make_rom(multipliers)
-        self._offset_rom = self._make_rom(offsets)
+        self._product = one_of("product", product, ("logic", "block"))
+        self._multiplies = len({tuple(row) for row in self._by_beat(self._multiplier).tolist()}) > 1
+        self._parts = [self._part(lane) for lane in range(self._lanes)]
+        self._factor_widths = [_factor_width(part) for part in self._parts]
+        self._offset_shapes = [shape_of_range(part.offset.min(), part.offset.max()) for part in self._parts]
+        self._multiplier_rom = self._make_rom([_factors(part) for part in self._parts], self._factor_widths)
+        self._offset_rom = self._make_rom(
+            [part.offset.tolist() for part in self._parts], [shape.width for shape in self._offset_shapes]
+        )
         super().__init__({"i": In(vector(input, self._lanes)), "o": Out(vector(output, self._lanes))})
 
     multiplier = property(lambda self: self._multiplier, doc="The multipliers, (channels or 1,).")
@@ -102,6 +117,7 @@ class Requantizer(wiring.Component):
     y_min = property(lambda self: self._y_min, doc="Least output.")
     y_max = property(lambda self: self._y_max, doc="Greatest output.")
     memory = property(lambda self: self._memory, doc="Where multipliers and offsets are, as asked for.")
+    product = property(lambda self: self._product, doc="What multiplies: ``logic`` or ``block``.")
     interval = property(lambda self: self._channels // self._lanes, doc="Cycles per vector.")
     latency = property(lambda self: self.depth, doc="Cycles from the first beat in to the first beat out.")
 
@@ -144,14 +160,18 @@ class Requantizer(wiring.Component):
 
     def _lane_features(self, part: _Lane) -> dict[str, float]:
         """The features of one lane, ROMs apart."""
-        product, clipped = shape_of_range(*part.product).width, shape_of_range(*part.clipped).width
-        output = (self._y_max - self._y_min).bit_length()
+        lo, hi = bounds(self._input)
+        product = shape_of_range(lo * int(part.multiplier.max()), hi * int(part.multiplier.max())).width
+        clipped, output = shape_of_range(*part.clipped).width, (self._y_max - self._y_min).bit_length()
         count: dict[str, float] = {"adder_bits": 0, "register_bits": output}
         if self._multiplies:
-            count["multiplier_bits"] = self._input.width * int(part.multiplier.max()).bit_length()
-            count["register_bits"] += self._input.width + product
+            count["register_bits"] += self._input.width
+        if self._multiplies and part.digits is None:
+            count["multiplier_bits"] = self._input.width * _factor_width(part)
+            count["register_bits"] += product
         elif self._product_stages:
-            for name, bits in shift_add.costs(self._terms(part), self._product_stages).items():
+            count["product_bits"] = digit_product.row_bits(self._input, part.digits) if self._multiplies else 0
+            for name, bits in shift_add.costs(self._terms(part), self._adder_stages).items():
                 count[name] = count.get(name, 0) + bits
         if self._adds:
             ones = int(np.bitwise_or.reduce(part.offset))
@@ -180,31 +200,28 @@ class Requantizer(wiring.Component):
         if max(peak, abs(self._y_min) << self._shift) >= 1 << 61:
             raise ValueError("multiplier and offset must keep products below 2^61 (take fewer bits and a lower shift)")
 
-    def _split(self) -> list[_Lane]:
-        """What each lane computes with."""
+    def _by_beat(self, values: np.ndarray) -> np.ndarray:
+        """``values`` of all channels, (beats, lanes)."""
+        return np.broadcast_to(values, self._channels).reshape(-1, self._lanes)
+
+    def _part(self, lane: int) -> _Lane:
+        """What ``lane`` computes with."""
         lo, hi = bounds(self._input)
-        parts = []
-        for lane in range(self._lanes):
-            m, b = (np.broadcast_to(v, self._channels)[lane :: self._lanes] for v in (self._multiplier, self._offset))
-            b = b - (self._y_min << self._shift)
-            ends = (int((lo * m + b).min()) >> self._shift, int((hi * m + b).max()) >> self._shift)
-            parts.append(_Lane(m, b, (min(lo * int(m.max()), lo * int(m.min())), hi * int(m.max())), ends))
-        return parts
+        m, b = self._by_beat(self._multiplier)[:, lane], self._by_beat(self._offset)[:, lane]
+        b = b - (self._y_min << self._shift)
+        clipped = int((lo * m + b).min()) >> self._shift, int((hi * m + b).max()) >> self._shift
+        if not self._multiplies or self._product == "block":
+            return _Lane(m, None, b, clipped)
+        digits = digit_product.recode(m)
+        return _Lane(m, digits, b + digit_product.missing(digits), clipped)
 
-    def _make_rom(self, values: list[np.ndarray]) -> Rom:
+    def _make_rom(self, values: list[list[int]], widths: list[int]) -> Rom:
         """One word per beat with the values of all lanes; one word alone if all are the same."""
-        widths = [shape_of_range(lane.min(), lane.max()).width for lane in values]
-        shifts = np.cumsum([0, *widths])
+        shifts = np.cumsum([0, *widths]).tolist()
         words = [
-            sum(pack([value], width) << int(at) for value, width, at in zip(row, widths, shifts))
-            for row in zip(*values)
+            sum(pack([value], width) << at for value, width, at in zip(row, widths, shifts)) for row in zip(*values)
         ]
-        return Rom(words[:1] if len(set(words)) == 1 else words, int(shifts[-1]), self._memory)
-
-    @property
-    def _multiplies(self) -> bool:
-        """Whether multipliers differ from beat to beat."""
-        return self._multiplier_rom.depth > 1
+        return Rom(words[:1] if len(set(words)) == 1 else words, shifts[-1], self._memory)
 
     @property
     def _adds(self) -> bool:
@@ -212,14 +229,23 @@ class Requantizer(wiring.Component):
         return any(np.any(part.offset) for part in self._parts)
 
     @property
+    def _adder_stages(self) -> int:
+        """Pipeline stages of the tree of adders of a product."""
+        return shift_add.stages(max(len(self._terms(part)) for part in self._parts))
+
+    @property
     def _product_stages(self) -> int:
         """Pipeline stages before the addition."""
         if self._multiplies:
-            return 2
-        terms = max(len(shift_add.digits(int(part.multiplier[0]))) for part in self._parts)
-        return shift_add.stages(terms) if terms > 1 else int(self._adds and self._offset_rom.depth > 1)
+            return 1 + (1 if self._product == "block" else self._adder_stages)
+        if any(len(self._terms(part)) > 1 for part in self._parts):
+            return self._adder_stages
+        return int(self._adds and self._offset_rom.depth > 1)
 
-    def _terms(self, part: _Lane, x: Value | None = None) -> list[shift_add.Term]:
+    def _terms(self, part: _Lane, x: Value | None = None, factor: Value | None = None) -> list[shift_add.Term]:
+        """What the product of one lane is the sum of."""
+        if part.digits is not None:
+            return digit_product.rows(x, self._input, factor, part.digits)
         return shift_add.terms([x], [bounds(self._input)], [int(part.multiplier[0])])
 
     def elaborate(self, platform) -> Module:
@@ -230,9 +256,8 @@ class Requantizer(wiring.Component):
         offsets = self._offsets(pipeline)
         at = 0
         for lane, part in enumerate(self._parts):
-            width = int(part.multiplier.max()).bit_length()
-            value = self._product(pipeline, part, lane, factors[at : at + width])
-            at += width
+            value = self._multiplied(pipeline, lane, factors[at : at + self._factor_widths[lane]])
+            at += self._factor_widths[lane]
             if self._adds:
                 value = value + offsets[lane]
             value = value >> self._shift
@@ -253,15 +278,17 @@ class Requantizer(wiring.Component):
             at += shape.width
         return found
 
-    def _product(self, pipeline: Pipeline, part: _Lane, lane: int, factor: Value) -> Value:
-        """x · multiplier, ``_product_stages`` stages later."""
-        x = self.i.p[lane]
-        if self._multiplies:
-            product = pipeline.register(x, f"x_{lane}") * factor
-            return pipeline.register(product, f"product_{lane}", shape_of_range(*part.product))
+    def _multiplied(self, pipeline: Pipeline, lane: int, factor: Value) -> Value:
+        """x · multiplier but for what is missing, ``_product_stages`` stages later."""
+        x, part, name = self.i.p[lane], self._parts[lane], f"product_{lane}"
         if self._product_stages == 0:
             return x << (int(part.multiplier[0]).bit_length() - 1)
-        return shift_add.total(pipeline, self._terms(part, x), self._product_stages, f"product_{lane}")
+        if not self._multiplies:
+            return shift_add.total(pipeline, self._terms(part, x), self._product_stages, name)
+        x = pipeline.register(x, f"x_{lane}")
+        if part.digits is None:
+            return pipeline.register(x * factor, name)
+        return shift_add.total(pipeline, self._terms(part, x, factor), self._adder_stages, name)
 
     def _clip(self, part: _Lane, value: Value) -> Value:
         """``value``, which counts from y_min, within the range of outputs."""
@@ -275,3 +302,13 @@ class Requantizer(wiring.Component):
         if lo < 0:
             within = Mux(value < 0, 0, within)
         return within + self._y_min
+
+
+def _factor_width(part: _Lane) -> int:
+    """Bits that a multiplier of the lane takes in its word."""
+    return int(part.multiplier.max()).bit_length() if part.digits is None else 2 * part.digits.shape[-1]
+
+
+def _factors(part: _Lane) -> list[int]:
+    """What stands for each multiplier of the lane in its word."""
+    return part.multiplier.tolist() if part.digits is None else digit_product.code(part.digits)

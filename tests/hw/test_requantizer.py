@@ -9,7 +9,8 @@
 | no multiplier for powers of two, no adder without offsets; `depth` says so | smoke | test_depth |
 | every ready and valid follows the control | full | test_control |
 | one beat per cycle, the first one `depth` cycles later | smoke | test_timing |
-| a product becomes a multiplier block where those are asked for; a plain shift costs a clip | full | test_synthesis |
+| a product is one multiplier block, or a row of LUTs per two bits; a plain shift costs a clip | full | test_synthesis |
+| digits in radix 4 make the multiplier, what ~x lacks comes with the offset | smoke | test_digits, test_roms |
 | bad parameters are refused | smoke | test_errors |
 """
 
@@ -21,6 +22,7 @@ from amaranth.hdl import signed, unsigned
 from support.control import STALLS, assert_follows
 
 from bitloom.hw import Requantizer
+from bitloom.hw.digit_product import missing, recode
 from bitloom.hw.parameters import bounds, shape_of_range
 from bitloom.quant.formats import Format
 from bitloom.quant.graph import Tensor
@@ -29,10 +31,10 @@ from bitloom.quant.operators import Requantize as Operator
 SHAPES = [signed(9), unsigned(8), signed(1), signed(16), unsigned(1)]
 
 
-def requantizer(multiplier, offset, channels, lanes, shape, shift, y_min, y_max, memory="auto"):
+def requantizer(multiplier, offset, channels, lanes, shape, shift, y_min, y_max, memory="auto", product="logic"):
     multiplier, offset = (np.array(v).reshape(-1) for v in (multiplier, offset))
     return Requantizer(multiplier, offset, channels=channels, lanes=lanes, input=shape, shift=shift, memory=memory,
-                       output=shape_of_range(y_min, y_max), y_min=y_min, y_max=y_max)  # fmt: skip
+                       output=shape_of_range(y_min, y_max), y_min=y_min, y_max=y_max, product=product)  # fmt: skip
 
 
 def run(drive, unit, x, **stalls):
@@ -100,15 +102,15 @@ def test_extremes(drive, shape):
     m, b = np.array([4095, 1, 77, 2048]), np.array([-99999, 1, 99999, 0])
     ends = (lo * m + b).min(), (hi * m + b).max()
     x = np.array([[lo] * 4, [hi] * 4])
-    for lanes in (1, 2, 4):
-        unit = requantizer(m, b, 4, lanes, shape, 0, int(ends[0]), int(ends[1]))
+    for lanes, product in ((1, "logic"), (1, "block"), (2, "logic"), (2, "block"), (4, "logic")):
+        unit = requantizer(m, b, 4, lanes, shape, 0, int(ends[0]), int(ends[1]), product=product)
         y = run(drive, unit, x).y
         assert np.array_equal(y, x * m + b)
         assert (y.min(), y.max()) == ends
 
 
 @pytest.mark.parametrize(
-    ("m", "b", "lanes", "y_min", "depth", "roms"),
+    ("m", "b", "lanes", "y_min", "depth", "roms"),  # products are of logic in lanes 1 and 2, else of blocks
     [
         (1, 0, 1, 0, 1, []),
         (8, 0, 1, 0, 1, []),
@@ -121,23 +123,29 @@ def test_extremes(drive, shape):
         (1, [1, 2, 3, 4], 2, 0, 3, ["offsets"]),
         (1, [1, 2, 3, 4], 4, 0, 2, ["offsets"]),
         (1, [1, 2, 1, 2], 2, 0, 2, ["offsets"]),
-        ([1, 2, 3, 4], 0, 2, 0, 3, ["multipliers"]),
-        ([1, 2, 3, 4], [1, 2, 3, 4], 2, 0, 4, ["multipliers", "offsets"]),
+        ([1, 2, 6, 9, 1, 2, 6, 9], 0, 2, 0, 3, ["multipliers"]),
+        ([1, 2, 3, 4, 5, 6, 7, 8], 0, 2, 0, 4, ["multipliers", "offsets"]),  # 3 = 4 − 1
+        ([1, 2, 3, 60, 5, 6, 7, 8], 0, 2, 0, 5, ["multipliers", "offsets"]),
+        ([1, 2, 3, 4, 5, 6, 7, 8], 0, 4, 0, 3, ["multipliers"]),
+        ([1, 2, 3, 4, 5, 6, 7, 8], [1, 2, 3, 4, 5, 6, 7, 8], 4, 0, 4, ["multipliers", "offsets"]),
         ([1, 2, 4, 8], 0, 4, 0, 1, []),
         ([1, 2, 3, 85], 0, 4, 0, 3, []),
     ],
 )
 def test_depth(drive, m, b, lanes, y_min, depth, roms):
-    unit = requantizer(m, b, 4, lanes, signed(6), 3, y_min, y_min + 7)
+    channels, product = max(np.size(m), 4), "logic" if lanes < 4 else "block"
+    unit = requantizer(m, b, channels, lanes, signed(6), 3, y_min, y_min + 7, product=product)
     assert (unit.depth, list(unit.roms())) == (depth, roms)
-    assert ("multiplier_bits" in unit.features()) == ("multipliers" in roms)
-    done = run(drive, unit, np.arange(-32, 32).reshape(-1, 4))
+    count = unit.features()
+    assert (count.get("multiplier_bits", 0) + count.get("product_bits", 0) > 0) == ("multipliers" in roms)
+    x = np.arange(-32, 32).reshape(-1, channels)
+    done = run(drive, unit, x)
     assert done.o_cycles[0] - done.i_cycles[0] == unit.latency == depth
-    assert np.array_equal(done.y, reference(unit, np.arange(-32, 32).reshape(-1, 4)))
+    assert np.array_equal(done.y, reference(unit, x))
 
 
 @pytest.mark.parametrize("stalls", STALLS)
-@pytest.mark.parametrize(("m", "b"), [(1, 0), (23, [1, 2, 3, 4]), ([5, 6, 7, 8], [1, 2, 3, 4])])
+@pytest.mark.parametrize(("m", "b"), [(1, 0), (23, [1, 2, 3, 4]), ([5, 6, 77, 8], [1, 2, 3, 4])])
 def test_control(m, b, stalls):
     assert_follows(requantizer(m, b, 4, 2, signed(6), 4, 0, 7), vectors=20, stalls=stalls, settle=0)
 
@@ -150,14 +158,32 @@ def test_timing(drive):
 
 
 def test_roms():
-    unit = requantizer([1, 2, 3, 4], [16, -16, 32, 0], 4, 2, signed(6), 4, -1, 7)
+    m, b = [1, 2, 3, 4], [16, -16, 32, 0]
+    unit = requantizer(m, b, 4, 2, signed(6), 4, -1, 7, product="block")
     assert unit.roms()["multipliers"].words == (1 | 2 << 2, 3 | 4 << 2)
     assert unit.roms()["offsets"].words == (32 | 0 << 6, 48 | 16 << 6)  # offsets − (−1 · 2^4)
+    unit = requantizer(m, b, 4, 2, signed(6), 4, -1, 7)
+    assert unit.roms()["multipliers"].words == (0b0001 | 0b0010 << 4, 0b0111 | 0b0100 << 4)
+    assert unit.roms()["offsets"].words == (32 | 0 << 6, 49 | 16 << 6)  # 1 more for 3 = 4 − 1
+
+
+def test_digits():
+    m = np.arange(1, 5000)
+    digits = recode(m)
+    weights = 4 ** np.arange(digits.shape[1])
+    assert np.array_equal(digits @ weights, m) and set(np.unique(digits)) == {-1, 0, 1, 2}
+    rows = np.where(digits < 0, ~7, 7 * digits)  # ~7 = −7 − 1
+    assert np.array_equal(rows @ weights + missing(digits), 7 * m)
+    assert digits.shape[1] == 7 and recode(np.array([2, 10])).shape == (2, 2)
 
 
 def test_synthesis(synthesize):
-    found = synthesize(requantizer(np.arange(30, 46), np.arange(16), 16, 1, signed(16), 8, 0, 255), "ecp5")
+    m, b = np.arange(1000, 1016), np.arange(16)
+    found = synthesize(requantizer(m, b, 16, 1, signed(16), 16, 0, 255, product="block"), "ecp5")
     assert found["MULT18X18D"] == 1 and "DP16KD" not in found
+    # 6 rows of 17 bits, 5 additions of about 20, one of 27, 8 bits clipped, ROMs of about 40 bits.
+    found = synthesize(requantizer(m, b, 16, 1, signed(16), 16, 0, 255), "ice40")
+    assert found["SB_LUT4"] <= 6 * 17 + 5 * 20 + 27 + 12 + 40, found
     found = synthesize(requantizer(1, 8, 16, 1, signed(12), 4, 0, 255), "ice40")
     assert found["SB_LUT4"] <= 12 + 8 + 4 and "SB_RAM40_4K" not in found, found
 
@@ -180,6 +206,7 @@ ONE = np.array([1])
         (ONE << 57, ONE, {}, ValueError, "multiplier and offset must keep products below 2^61"),
         (ONE * 1.0, ONE, {}, TypeError, "multiplier must be a NumPy array of integers, not of float64"),
         (ONE, ONE, {"memory": "lut"}, ValueError, "memory must be one of auto, block, distributed"),
+        (ONE, ONE, {"product": "dsp"}, ValueError, "product must be one of logic, block, not 'dsp'"),
     ],
 )
 def test_errors(m, b, change, error, message):
