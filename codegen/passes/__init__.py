@@ -14,6 +14,7 @@ from .absorb_bias import absorb_bias
 from .align_branches import align_branches
 from .clamp_thresholds import clamp_thresholds
 from .dead_code import remove_dead_nodes
+from .flatten_first import flatten_first
 from .fold_constants import fold_constants
 from .lower import lower
 from .merge_functions import merge_functions
@@ -37,6 +38,7 @@ PIPELINE: tuple[Callable[[Graph], Graph], ...] = (
     fold_constants,
     choose_tables,
     requantize,
+    flatten_first,
     lower,
 )
 
@@ -63,6 +65,7 @@ __all__ = [
     "align_branches",
     "choose_tables",
     "clamp_thresholds",
+    "flatten_first",
     "fold_constants",
     "lower",
     "merge_functions",

@@ -5,8 +5,9 @@ The rule, for a function that never falls:
 * up to :data:`COMPARED_LEVELS` levels (1 to 3 bits): comparisons, level by level;
 * above that, a shift if one gives the same outputs: y = clip((x + b) ≫ s), the least s;
 * else a dyadic multiplication, y = clip((x·m + b) ≫ s), if multipliers of at most :data:`MULTIPLIER_BITS` bits give the
-  same outputs: one for all channels if there is one, else one for each, the least s;
-* else thresholds, found by a binary search in memory.
+  same outputs: one m for all channels if there is one, of those the one of fewest signed digits (a constant product is
+  an addition less than that), else one for each channel, with the least s;
+* else thresholds: comparisons, or a binary search in memory, as the mapping decides.
 
 "The same" is for every operand within its channel's range, and proven: level k is reached from T_k on if and only if
 m·T_k + b ≥ v_k·2^s > m·(T_k − 1) + b with v_k the k-th output, hence a real line of slope m / 2^s has to part points
@@ -34,9 +35,15 @@ MULTIPLIER_BITS = 17
 MOST_SHIFT = 40
 """The largest shift."""
 
+SPARE_SHIFT = 6
+"""How much further than need be a product with one multiplier may shift, if that spares signed digits."""
+
+TRIED = 256
+"""How many multipliers are compared for each shift."""
+
 
 def requantize(graph: Graph) -> Graph:
-    """Compute each function that never falls as the rule above says. After: the rule holds, and shifts are the least.
+    """Compute each function that never falls as the rule above says. After: the rule holds.
 
     A table stays a table unless a shift serves, and a requantization that came with the graph takes the least shift.
     Few levels are left as :func:`choose_tables` wants them.
@@ -86,14 +93,33 @@ def _line(steps: Threshold, own: Range, shift_only: bool) -> _Line | None:
     for shift in range(MOST_SHIFT + 1):
         if shared[0] < Fraction(1, 1 << shift) < shared[1]:
             return _with_offsets(points, [1], shift)
-    for intervals in ([] if shift_only else [[shared], known]):
-        for shift in range(MOST_SHIFT + 1):
-            multipliers = [int(low * (1 << shift)) + 1 for low, _ in intervals]
-            if max(multipliers) >> MULTIPLIER_BITS:
-                break
-            if all(m < high * (1 << shift) for m, (_, high) in zip(multipliers, intervals)):
-                return _with_offsets(points, multipliers, shift)
+    if shift_only:
+        return None
+    if (one := _fewest_digits(*shared)) is not None:
+        return _with_offsets(points, [one[0]], one[1])
+    for shift in range(MOST_SHIFT + 1):
+        multipliers = [_between(low, high, shift) for low, high in known]
+        if all(multipliers):
+            return _with_offsets(points, [m[0] for m in multipliers], shift)
     return None
+
+
+def _between(low: Fraction, high: Fraction, shift: int) -> range:
+    """The multipliers whose slope, with this shift, is strictly between."""
+    first, last = int(low * (1 << shift)) + 1, -int(-high * (1 << shift) // 1) - 1
+    return range(first, min(last + 1, 1 << MULTIPLIER_BITS))
+
+
+def _fewest_digits(low: Fraction, high: Fraction) -> tuple[int, int] | None:
+    """The multiplier of fewest signed digits and its shift; the least shift of those. None if there is none."""
+    shifts = [shift for shift in range(MOST_SHIFT + 1) if _between(low, high, shift)][: SPARE_SHIFT + 1]
+    options = ((m, shift) for shift in shifts for m in _between(low, high, shift)[:TRIED])
+    return min(options, key=lambda option: (_digits(option[0]), option[1]), default=None)
+
+
+def _digits(number: int) -> int:
+    """The digits other than 0 of a number written with the digits −1, 0 and 1, as few as can be."""
+    return (number ^ 3 * number).bit_count()
 
 
 def _points(row: np.ndarray, y_min: int, lo: int, hi: int) -> tuple[Points, Points]:
@@ -114,10 +140,11 @@ def _with_offsets(points: list[tuple[Points, Points]], multipliers: list[int], s
 
 
 def _offsets(below: Points, above: Points, multiplier: int, shift: int) -> tuple[int, int]:
-    """The least and the greatest offset that part the points; one value where only one side bounds it."""
+    """The least and the greatest offset that part the points; a level's worth of them where only one side bounds it."""
     first = [(int(level) << shift) + multiplier * int(x) for x, level in zip(*below)]
     last = [(int(level) << shift) + multiplier * int(x) - 1 for x, level in zip(*above)]
-    return max(first, default=min(last, default=0)), min(last, default=max(first, default=0))
+    some = 1 << shift
+    return max(first, default=min(last, default=0) - some), min(last, default=max(first, default=0) + some)
 
 
 def _roundest(first: int, last: int) -> int:
