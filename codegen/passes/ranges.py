@@ -36,7 +36,6 @@ from bitloom.quant import (
 
 from .rewrite import updated
 
-
 _known: WeakKeyDictionary[Node, tuple[tuple[Range, ...], Range]] = WeakKeyDictionary()
 
 

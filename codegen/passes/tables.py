@@ -20,8 +20,8 @@ def choose_tables(graph: Graph) -> Graph:
     """Functions of one bit become tables; of tables and multiplications those of few levels become thresholds.
 
     After: no threshold or requantization reads a value of one bit (bipolar ones among them). A table that never falls
-    has more than :data:`COMPARED_LEVELS` levels, or one row of at most 2 ^ :data:`LOOKUP_BITS` entries. A requantization
-    has more levels than that, or nothing but a shift to do.
+    has more than :data:`COMPARED_LEVELS` levels, or one row of at most 2 ^ :data:`LOOKUP_BITS` entries. A
+    requantization has more levels than that, or nothing but a shift to do.
     """
     ranges = value_ranges(graph)
     values = {node.name: node.output for node in graph}

@@ -51,6 +51,24 @@ def serves(m: int, shift: int, row: np.ndarray, x: np.ndarray, y_min: int) -> bo
     return bool(least <= most)
 
 
+def fewest_digits(rows: np.ndarray, most: int) -> int:
+    """Of all multipliers that serve every row, with shifts up to ``most``."""
+    x = np.arange(-256, 256)
+    return min(signed_digits(m) for shift in range(most + 1) for m in range(1, (2 << shift) + 1)
+               if all(serves(m, shift, row, x, -3) for row in rows))
+
+
+def signed_digits(number: int) -> int:
+    """Non-zero digits of the non-adjacent form, from its definition."""
+    count = 0
+    while number:
+        if number % 2:
+            number -= 2 - number % 4
+            count += 1
+        number //= 2
+    return count
+
+
 @pytest.mark.parametrize("shift", [0, 1, 2, 5])
 @pytest.mark.parametrize("y_min", [0, -8])
 def test_an_exact_shift(shift: int, y_min: int) -> None:
@@ -74,8 +92,10 @@ def test_dyadic_multipliers(seed: int) -> None:
     assert isinstance(node, Requantize)
     assert np.array_equal(run(result, samples(graph)), run(graph, samples(graph)))
     assert node.multiplier.max() < 1 << MULTIPLIER_BITS
-    if len(node.multiplier) == channels > 1 or channels == 1:
+    if len(node.multiplier) > 1:
         assert node.shift == least_shift(rows, -256, 255, -3, node.shift)
+    else:
+        assert signed_digits(int(node.multiplier[0])) == fewest_digits(rows, node.shift)
     assert np.array_equal(requantize(result)["y"].multiplier, node.multiplier)  # type: ignore[attr-defined]
 
 
