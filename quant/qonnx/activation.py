@@ -21,7 +21,7 @@ TABLE_BITS = 10
 ENTRIES = 1 << 24
 """Thresholds that a node may have."""
 
-SEARCH = 1 << 28
+SEARCH = 1 << 26
 """Evaluations that the search of a function that is not monotone may take."""
 
 

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from ..formats import Format
 from ..graph import GraphError, Node, Range, Tensor
 from ..operators import Conv, MatMul, Pool, Reshape
 from ..operators.spatial import extents
-from .model import Model, Op
+from .model import ELEMENTS_LIMIT, Model, Op
 from .values import Const, Value
 
 if TYPE_CHECKING:
@@ -105,6 +106,9 @@ class Context:
         """Append a node named ``prefix`` and a number; its format is that of its range unless given."""
         self.counts[prefix] += 1
         name = f"{prefix}{self.counts[prefix]}"
+        if prod(shape) > ELEMENTS_LIMIT:
+            raise GraphError(f"its result has {prod(shape)} elements, and {ELEMENTS_LIMIT} are the limit; use a "
+                             "smaller input")
         scales = () if scale is None else tuple(float(s) for s in np.atleast_1d(scale))
         node = cls(name, inputs, Tensor(shape, form or Format(1), scales), **constants)
         self.place(node, form is None)
@@ -153,14 +157,21 @@ class Context:
         if not isinstance(node, (MatMul, Conv)) or not self.sole(value):
             return False
         weights = node.weights * multipliers.reshape(-1, *(1,) * (node.weights.ndim - 1))
-        total = np.zeros(len(multipliers), np.int64) if bias is None else bias
-        total = total if node.bias is None else total + node.bias * multipliers
         form = node.weight_format if node.weight_format.holds(weights) else format_of(weights)
         scale = tuple(float(s) for s in np.atleast_1d(value.scale / np.where(multipliers == 0, 1, multipliers)))
-        changed = replace(node, weights=weights, weight_format=form, bias=total if np.any(total) else None,
-                          output=replace(node.output, scale=scale))
-        self.place(changed, True)
+        total = None if node.bias is None else node.bias * multipliers
+        self.place(replace(node, weights=weights, weight_format=form, bias=total,
+                           output=replace(node.output, scale=scale)), True)
+        if bias is not None:
+            self.biased(value.node, bias)
         return True
+
+    def biased(self, name: str, bias: np.ndarray) -> None:
+        """Add ``bias`` to that of the layer ``name``, which nothing reads yet."""
+        node = self.nodes[name]
+        assert isinstance(node, (MatMul, Conv))
+        total = bias if node.bias is None else node.bias + bias
+        self.place(replace(node, bias=total if np.any(total) else None), True)
 
 
 def format_of(weights: np.ndarray) -> Format:

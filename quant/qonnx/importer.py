@@ -15,7 +15,21 @@ from bitloom import RequestError
 from ..formats import Format
 from ..graph import Graph, Input, Node, Tensor
 from ..verifier import verify
-from . import activation, elementwise, fold, linear, multithreshold, pools, resize, scores, shapes, spatial  # noqa: F401
+from . import (  # noqa: F401  (each registers its operators)
+    activation,
+    elementwise,
+    fold,
+    linear,
+    multithreshold,
+    pools,
+    qdq,
+    resize,
+    scores,
+    shapes,
+    spatial,
+    transposed,
+    trunc,
+)
 from .context import HANDLERS, Context, Result, View, safe_name
 from .failure import ImportFailure
 from .imported import Imported
@@ -58,6 +72,13 @@ def import_proto(proto: onnx.ModelProto, source: str, *, name: str, input_format
         model = parse(proto, source)
     except FAULTS as error:
         raise _failure(f"{source}: malformed", error) from error
+    with np.errstate(all="ignore"):  # what overflows is refused where it is used
+        return _from_model(model, name, input_format, input_scale, input_offset)
+
+
+def _from_model(model: Model, name: str, input_format: Format | None, input_scale: float | None,
+                input_offset: float) -> Imported:
+    source = model.source
     ctx = Context(model, notes=list(model.notes))
     ctx.tensors.update((n, Const(a)) for n, a in model.constants.items())
     given = input_format is not None or input_scale is not None or input_offset != 0.0

@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
+from math import prod
 from pathlib import Path
 from typing import NoReturn
 
@@ -19,8 +20,14 @@ from .failure import ImportFailure
 SIZE_LIMIT = 1 << 30
 """Bytes that a file may have."""
 
+ELEMENTS_LIMIT = 1 << 25
+"""Elements that one sample of any tensor may have."""
+
 STANDARD = ("", "ai.onnx")
 """Names of ONNX' own domain; older exporters put the quantizers there too."""
+
+SMALL_TYPES = {"int4": np.int8, "uint4": np.uint8, "int2": np.int8, "uint2": np.uint8, "bfloat16": np.float32}
+"""Element types of ONNX that NumPy lacks → what holds them."""
 
 QONNX = ("qonnx.custom_op", "finn.custom_op", "onnx.brevitas")
 """What the names of the quantizers' domains begin with."""
@@ -143,7 +150,9 @@ def _one(source: str, what: str, names: list[str]) -> str:
 
 def _array(source: str, tensor: onnx.TensorProto) -> np.ndarray:
     try:
-        return np.asarray(onnx.numpy_helper.to_array(tensor))
+        array = np.asarray(onnx.numpy_helper.to_array(tensor))
+        small = SMALL_TYPES.get(array.dtype.name)  # types that numpy does not have
+        return array if small is None else array.astype(small)
     except (ValueError, TypeError, KeyError, RuntimeError, OSError, AttributeError) as error:
         raise ImportFailure(f"{source}: constant {tensor.name!r} cannot be read ({type(error).__name__}: {error}); "
                             "export the model again, external data beside it") from error
@@ -237,4 +246,7 @@ def _shape(source: str, entry: onnx.ValueInfoProto) -> tuple[tuple[int, ...], tu
     if not dims or any(d < 1 for d in dims):
         raise ImportFailure(f"{source}: input {entry.name!r} must have fixed dimensions but for the batch, not "
                             f"{dims}; export it with a sample of the shape you need")
+    if prod(dims) > ELEMENTS_LIMIT:
+        raise ImportFailure(f"{source}: input {entry.name!r} has {prod(dims)} elements, and {ELEMENTS_LIMIT} are the "
+                            "limit; use a smaller input")
     return tuple(dims), tuple(notes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from ..formats import Format
 from ..operators import Conv, Upsample
 from .arrange import depth_to_space, last
 from .context import Context, operator
-from .model import Op
+from .model import ELEMENTS_LIMIT, Op
 from .spatial import Axes, entering, leaving, placed
 from .values import Value
 
@@ -24,6 +25,8 @@ def import_resize(ctx: Context, op: Op) -> Value:
         op.fail(f"mode {mode!r} is not supported", "upsample to the nearest neighbour")
     spatial = value.index.shape[2:]
     sizes = _sizes(ctx, op, value.index.shape)
+    if prod(sizes) > ELEMENTS_LIMIT:
+        op.fail(f"its result has {prod(sizes)} elements", f"{ELEMENTS_LIMIT} are the limit")
     factors = tuple(new // n for n, new in zip(spatial, sizes[2:]))
     places = [_nearest(op, n, new) for n, new in zip(spatial, sizes[2:])]
     if sizes[:2] != value.index.shape[:2] or any(

@@ -19,10 +19,13 @@ from .model import Op
 from .ratios import integer_ratio, spread, whole
 from .shapes import listed
 from .values import Value, natural
-from .weights import weights_of
+from .weights import Weights, weights_of
 
 Axes = tuple[int, ...]
 Pads = tuple[tuple[int, int], ...]
+
+PADS_LIMIT = 1 << 10
+"""Positions that a border may have on one side."""
 
 REGRID_BITS = 16
 """Bits that an activation may have whose grid is refined so that 0 lies on it."""
@@ -62,8 +65,8 @@ def geometry(op: Op, spatial: Axes, kernel: Axes) -> tuple[Axes, Axes, Pads]:
         pads = tuple(_same(size, k, s, auto) for size, k, s in zip(spatial, extents(kernel, dilation), stride))
     else:
         given = (op.axes("pads", (0,) * 2 * n) or (0,) * 2 * n) if auto == "NOTSET" else (0,) * 2 * n
-        if len(given) != 2 * n or min(given) < 0:
-            op.fail(f"pads {given} must be {2 * n} numbers of at least 0", "export the model again")
+        if len(given) != 2 * n or min(given) < 0 or max(given) > PADS_LIMIT:
+            op.fail(f"pads {given} must be {2 * n} numbers of 0 to {PADS_LIMIT}", "export the model again")
         pads = tuple(zip(given[:n], given[n:]))
     for size, k, (before, after) in zip(spatial, extents(kernel, dilation), pads):
         if k > size + before + after:
@@ -145,6 +148,18 @@ def import_conv(ctx: Context, op: Op) -> Value:
     if groups < 1 or outputs % groups or each * groups != channels:
         op.fail(f"{groups} groups of {each} do not fit {channels} channels and {outputs} outputs", "export again")
     stride, dilation, pads = geometry(op, spatial, tuple(kernel))
+    made = convolved(ctx, op, value, weights, groups, stride, dilation, pads)
+    bias = ctx.optional(op, 2)
+    if bias is not None and np.any(bias):
+        made = applied(ctx, op, made, "Add", channelwise(op, made, np.asarray(bias, np.float32)))
+    return leaving(op, made)
+
+
+def convolved(ctx: Context, op: Op, value: Value, weights: Weights, groups: int, stride: Axes, dilation: Axes,
+              pads: Pads) -> Value:
+    """``value`` (1, channels, *spatial) under ``weights`` (outputs, channels per group, *kernel)."""
+    channels = value.index.shape[1]
+    outputs, each, *kernel = weights.ints.shape
     value = last(ctx, op, value)
     value = zero_padded(ctx, op, value, pads)
     value, a, b = affine_operand(ctx, op, value)
@@ -159,11 +174,7 @@ def import_conv(ctx: Context, op: Op) -> Value:
     shape = (*((n - e) // s + 1 for n, e, s in zip(value.shape, extents(tuple(kernel), dilation), stride)), outputs)
     name = ctx.emit("conv", Conv, (value.node,), shape, None, base(folded)["scale"], weights=own,
                     weight_format=weights.fitting(own), stride=stride, dilation=dilation, groups=groups)
-    made = placed(name, shape, **base(folded))
-    bias = ctx.optional(op, 2)
-    if bias is not None and np.any(bias):
-        made = applied(ctx, op, made, "Add", channelwise(op, made, np.asarray(bias, np.float32)))
-    return leaving(op, made)
+    return placed(name, shape, **base(folded))
 
 
 @operator("Pad")
@@ -176,8 +187,9 @@ def import_pad(ctx: Context, op: Op) -> Value:
     axes = listed(ctx, op, "axes", 3) or tuple(range(ndim))
     border = ctx.optional(op, 2)
     number = op.number("value", 0.0) if border is None else float(border.ravel()[0])
-    if len(pads) != 2 * len(axes) or min(pads, default=0) < 0:
-        op.fail(f"pads {pads} do not fit a tensor of shape {value.index.shape}, or are negative", "cut with Slice")
+    if len(pads) != 2 * len(axes) or min(pads, default=0) < 0 or max(pads, default=0) > PADS_LIMIT:
+        op.fail(f"pads {pads} do not fit a tensor of shape {value.index.shape}; each must be 0 to {PADS_LIMIT}",
+                "cut with Slice")
     full = [(0, 0)] * ndim
     for i, axis in enumerate(axes):
         full[axis] = (pads[i], pads[i + len(axes)])

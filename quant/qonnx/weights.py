@@ -33,7 +33,7 @@ class Weights:
 def weights_of(op: Op, const: Const, name: str) -> Weights:
     """The integers of the constant ``name``; refused where it is made of none."""
     quantized = const.quantized
-    if quantized is not None:
+    if quantized is not None and np.abs(quantized.zero).max(initial=0) < 1 << LIMIT_BITS:
         zero = np.rint(quantized.zero).astype(np.int64)
         if np.array_equal(zero, quantized.zero):
             return Weights(quantized.ints - zero, quantized.scale, quantized.format)
