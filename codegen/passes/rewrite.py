@@ -14,9 +14,14 @@ N = TypeVar("N", bound=Node)
 
 def updated(node: N, **values: object) -> N:
     """``node`` with these fields; the very same object where they are what it has, so that nothing is derived again."""
-    same = (np.array_equal(old, new) if isinstance(old, np.ndarray) and isinstance(new, np.ndarray) else old == new
-            for old, new in ((getattr(node, name), value) for name, value in values.items()))
-    return node if all(same) else replace(node, **values)  # type: ignore[arg-type]
+    same = all(_equal(getattr(node, name), value) for name, value in values.items())
+    return node if same else replace(node, **values)  # type: ignore[arg-type]
+
+
+def _equal(old: object, new: object) -> bool:
+    if isinstance(old, np.ndarray) and isinstance(new, np.ndarray):
+        return np.array_equal(old, new)
+    return not isinstance(old, np.ndarray) and not isinstance(new, np.ndarray) and old == new
 
 
 def unchanged(before: Graph, after: Graph) -> bool:
