@@ -231,7 +231,7 @@ def _scored(exact: Exact, tensor: str) -> tuple[str, int]:
     return tensor, -1
 
 
-def _index(exact: Exact, tensor: str, sample: int, at: int) -> Index:
+def _index(exact: Exact, tensor: str, sample: np.integer | int, at: np.integer | int) -> Index:
     """The index of element ``at`` of a sample of ``tensor``."""
     return (int(sample), *(int(i) for i in np.unravel_index(at, exact.shape(tensor)[1:])))
 

@@ -118,9 +118,10 @@ class Exact:
         """
         node = self.nodes.get(name)
         if node is not None and node.op_type == "DequantizeLinear" and self.quantizes(node.input[0]):
-            levels = self.levels(node.input[0], index)
+            *levels, given = self.levels(node.input[0], index)
             zero, scale = (parameter(self, node, at, index) for at in (2, 1))
-            return Levels(*((level - zero) * scale for level in levels[:3]), levels.given)
+            exact, least, greatest = ((level - zero) * scale for level in levels)
+            return Levels(exact, least, greatest, given)
         if node is None or not self.quantizes(name):
             value, error = self.element(name, index)
             found = Fraction(float(self.context[name][index]))

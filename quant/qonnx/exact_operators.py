@@ -291,31 +291,42 @@ def _transpose(exact: Exact, node: NodeProto, name: str, index: Index) -> Near:
 
 def _move(exact: Exact, node: NodeProto, name: str, index: Index) -> Near:
     """An operator that moves values without computing: run on the numbers of its elements, it tells where from."""
-    from onnx.helper import make_function, make_opsetid
-    from onnx.reference import ReferenceEvaluator
-
     data = list(node.input) if node.op_type == "Concat" else [node.input[0]]
     if name not in exact.moved:
-        feeds, first = {x: exact.context[x] for x in node.input if x}, 1
-        for x in data:
-            count = feeds[x].size
-            feeds[x] = np.arange(first, first + count, dtype=np.float64).reshape(feeds[x].shape)
-            first += count
-        if node.op_type == "Pad" and len(node.input) > 2 and node.input[2]:
-            feeds[node.input[2]] = np.zeros_like(feeds[node.input[2]], dtype=np.float64)
-        opsets = [make_opsetid("", exact.opsets.get("", exact.opsets.get("ai.onnx", 13)))]
-        function = make_function("", "move", list(feeds), list(node.output), [node], opsets)
-        moved = [np.asarray(array) for array in ReferenceEvaluator(function).run(None, feeds, {})]
-        exact.moved.update(zip(node.output, moved))
-    origin = int(exact.moved[name][index]) - 1
+        exact.moved.update(zip(node.output, _origins(exact, node, data)))
+    if len(exact.moved[name]) != 1:
+        raise Unjudged(f"{node.op_type} moves from sample to sample")
+    origin = int(exact.moved[name][(0, *index[1:])]) - 1
     if origin < 0:
         return _border(exact, node)
     for x in data:
-        size = exact.context[x].size
-        if origin < size:
-            return exact.element(x, tuple(int(i) for i in np.unravel_index(origin, exact.shape(x))))
-        origin -= size
+        shape = exact.shape(x)[1:]
+        if origin < math.prod(shape):
+            return exact.element(x, (index[0], *(int(i) for i in np.unravel_index(origin, shape))))
+        origin -= math.prod(shape)
     raise Unjudged(f"{node.op_type} reads what it was not given")
+
+
+def _origins(exact: Exact, node: NodeProto, data: list[str]) -> list[np.ndarray]:
+    """For each output of ``node``, for one sample, the numbers of the elements of ``data`` from 1 on; 0 is a border."""
+    import onnxruntime
+    from onnx import helper
+
+    feeds, first = {x: exact.context[x] for x in node.input if x}, 1
+    for x in data:
+        shape = (1, *exact.shape(x)[1:])
+        feeds[x] = np.arange(first, first + math.prod(shape), dtype=np.float32).reshape(shape)
+        first += math.prod(shape)
+    if first > 1 << 24:
+        raise Unjudged(f"{node.op_type} moves more elements than float32 can number")
+    if node.op_type == "Pad" and len(node.input) > 2 and node.input[2]:
+        feeds[node.input[2]] = np.zeros_like(feeds[node.input[2]])
+    inputs = [helper.make_tensor_value_info(x, helper.np_dtype_to_tensor_dtype(feed.dtype), feed.shape)
+              for x, feed in feeds.items()]
+    graph = helper.make_graph([node], "move", inputs, [helper.make_empty_tensor_value_info(y) for y in node.output])
+    opsets = [helper.make_opsetid("", exact.opsets.get("", exact.opsets.get("ai.onnx", 13)))]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
+    return list(onnxruntime.InferenceSession(model.SerializeToString()).run(None, feeds))
 
 
 def _border(exact: Exact, node: NodeProto) -> Near:
