@@ -75,7 +75,7 @@ class Add(wiring.Component):
                 raise ValueError(f"inputs must be unsigned(1) where they are bipolar, not {shape!r}")
         self._multipliers = _multipliers(multipliers)
         self._ranges = self._check_ranges(ranges)
-        self._output = self._check_output(output, sum_range)
+        self._sum_range, self._output = sum_range, self._check_output(output, sum_range)
         ports = {f"i{k}": In(vector(shape, self._lanes)) for k, shape in enumerate(self._inputs)}
         super().__init__({**ports, "o": Out(vector(output, self._lanes))})
 
@@ -86,6 +86,7 @@ class Add(wiring.Component):
     bipolar = property(lambda self: self._bipolar, doc="Which inputs' bits stand for −1 and +1.")
     multipliers = property(lambda self: self._multipliers, doc="What each input is multiplied with.")
     ranges = property(lambda self: self._ranges, doc="The least and greatest value of each input.")
+    sum_range = property(lambda self: self._sum_range, doc="The least and the greatest sum, as given.")
     interval = property(lambda self: self._elements // self._lanes, doc="Cycles per vector.")
     depth = property(lambda self: shift_add.stages(len(self._terms())), doc="Cycles from a beat in to its beat out.")
     latency = property(lambda self: self.depth, doc="Cycles from the first beats in to the first beat out.")

@@ -1,6 +1,8 @@
 # amaranth: UnusedElaboratable=no
 """Table: any function of few bits, looked up."""
 
+from functools import partial
+
 import numpy as np
 from amaranth.hdl import Cat, Module, Shape, Value, unsigned
 from amaranth.lib import wiring
@@ -68,7 +70,10 @@ class Table(wiring.Component):
                 raise ValueError(f"{name} must be unsigned(1) where it is bipolar, not {shape!r}")
         self._check_table(x_min)
         self._memory = one_of("memory", memory, ("auto", "block", "distributed"))
-        self._roms = [Rom(self._words(lane), self._output.width, memory) for lane in range(self._lanes)]
+        depth = self._rows << self._input.width
+        self._roms = [
+            Rom(partial(self._words, lane), self._output.width, memory, depth=depth) for lane in range(self._lanes)
+        ]
         super().__init__({"i": In(vector(input, self._lanes)), "o": Out(vector(output, self._lanes))})
 
     table = property(lambda self: self._table, doc="The entries, (channels or 1, entries).")
@@ -148,7 +153,7 @@ class Table(wiring.Component):
         used = self._table[:, ::2] if self._bipolar_input else self._table
         rows = used[lane :: self._lanes] if len(used) > 1 else used
         codes = (rows + 1) // 2 if self._bipolar_output else rows & ((1 << self._output.width) - 1)
-        return [int(code) for code in codes.ravel()]
+        return codes.ravel().tolist()
 
     def elaborate(self, platform) -> Module:
         m = Module()

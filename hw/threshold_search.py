@@ -1,6 +1,8 @@
 # amaranth: UnusedElaboratable=no
 """ThresholdSearch: requantization and any monotone activation by a binary search in memory."""
 
+from functools import cached_property, partial
+
 import numpy as np
 from amaranth.hdl import Cat, Module, Shape, Value
 from amaranth.lib import wiring
@@ -131,21 +133,28 @@ class ThresholdSearch(wiring.Component):
         """Rows of thresholds that one lane compares with."""
         return self.interval if len(self._thresholds) > 1 else 1
 
-    def _make_roms(self) -> dict[tuple[int, int], Rom]:
-        """By level and lane: for each row the thresholds of the level's nodes, the leftmost first."""
+    @cached_property
+    def _nodes(self) -> np.ndarray:
+        """The codes of the thresholds, one row or one per channel; node k decides between the counts k − 1 and k."""
         lo, hi = bounds(self._input)
-        codes = hi + 1 - np.clip(self._thresholds, lo, hi + 1)
-        width = self._input.width + int(codes.max() >> self._input.width)
-        nodes = np.zeros((len(codes), 1 << self.stages), np.int64)  # node k decides between counts k − 1 and k
-        nodes[:, 1 : self.levels + 1] = codes
-        roms = {}
-        for level in range(self.stages):
-            step = 1 << (self.stages - level)
-            for lane in range(self._lanes):
-                rows = nodes[lane :: self._lanes] if self._rows > 1 else nodes[lane % len(nodes)][None]
-                words = [int(word) for word in rows[:, step // 2 :: step].ravel()]
-                roms[level, lane] = Rom(words, width, self._memory)
-        return roms
+        nodes = np.zeros((len(self._thresholds), 1 << self.stages), np.int64)
+        nodes[:, 1 : self.levels + 1] = hi + 1 - np.clip(self._thresholds, lo, hi + 1)
+        return nodes
+
+    def _words(self, level: int, lane: int) -> list[int]:
+        """For each row of ``lane``, the thresholds of the nodes of ``level``, the leftmost first."""
+        step = 1 << (self.stages - level)
+        rows = self._nodes[lane :: self._lanes] if len(self._nodes) > 1 else self._nodes
+        return rows[:, step // 2 :: step].ravel().tolist()
+
+    def _make_roms(self) -> dict[tuple[int, int], Rom]:
+        """By level and lane."""
+        width = self._input.width + bool(np.any(self._thresholds <= bounds(self._input)[0]))  # "always" is 2^w
+        return {
+            (level, lane): Rom(partial(self._words, level, lane), width, self._memory, depth=self._rows << level)
+            for level in range(self.stages)
+            for lane in range(self._lanes)
+        }
 
     def elaborate(self, platform) -> Module:
         m = Module()

@@ -5,7 +5,7 @@
 | --- | --- | --- |
 | equals the operator over shapes, multipliers, lanes; stalls and folding change no bit | full | test_equals_model |
 | the least and the greatest sum, in the narrowest output | smoke | test_extremes |
-| a range narrower than the shape allows a narrower output | smoke | test_ranges |
+| a range narrower than the shape allows a narrower output | smoke | test_ranges, test_sum_range |
 | every ready and valid follows the control | full | test_control |
 | one beat per cycle, the first one `depth` cycles after both operands | smoke | test_timing |
 | multipliers have the fewest digits | smoke | test_digits |
@@ -104,6 +104,16 @@ def test_ranges():
     assert unit.features()["adder_bits"] == 4 * 4
     with pytest.raises(ValueError, match="operand 0 must lie within 0 … 4, not 0 … 5"):
         unit.model(np.array([[0, 5, 0, 0]]), z)
+
+
+def test_sum_range():
+    """The two extremes of the operands never meet: the sums need fewer bits than both together say."""
+    unit = add(unsigned(3), unsigned(3), (1, 1), 4, 2, sum_range=(0, 7), output=unsigned(3))
+    x = np.array([[0, 7, 3, 5]])
+    assert run(unit, x, 7 - x)[0].y.tolist() == [[7, 7, 7, 7]]
+    assert unit.sum_range == (0, 7)
+    with pytest.raises(ValueError, match="sum_range must lie within 0 … 14, not -1 … 7"):
+        add(unsigned(3), unsigned(3), (1, 1), sum_range=(-1, 7), output=unsigned(3))
 
 
 @pytest.mark.parametrize("stalls", STALLS)
