@@ -93,6 +93,24 @@ def depth_to_space(ctx: Context, value: Value, shape: tuple[int, ...], block: in
     return replace(value, node=name, shape=shape, index=index)
 
 
+def mirrored(ctx: Context, value: Value, signs: np.ndarray) -> Value:
+    """``value`` with the integers of each channel times −1, 0 or 1, its functions left as they are.
+
+    In the layer that gives them where nothing else reads them, else by one weight per channel.
+    """
+    if ctx.rescaled(value, signs):
+        return value
+    dims, form = len(value.shape) - 1, Format(2, True)
+    if dims:
+        axes = (1,) * dims
+        name = ctx.emit("negate", Conv, (value.node,), value.shape, None, weights=signs.reshape(-1, *axes, 1),
+                        weight_format=form, stride=axes, dilation=axes, groups=value.channels)
+    else:
+        name = ctx.emit("negate", MatMul, (value.node,), value.shape, None, weights=signs.reshape(-1, 1),
+                        weight_format=form, groups=value.channels)
+    return replace(value, node=name, trail=())
+
+
 def _selected(ctx: Context, op: Op, value: Value, order: np.ndarray) -> Value | None:
     """The same channels at each of a regular choice of positions."""
     if order.ndim != len(value.shape):

@@ -27,9 +27,6 @@ WIDE = 16
 def join(ctx: Context, op: Op, left: Value, right: Value, kind: str | None = None) -> Value:
     """Two values element by element: ``Add`` and ``Sub`` of branches, any arithmetic of functions of one value."""
     kind = kind or op.kind
-    if left.index.shape != right.index.shape:
-        op.fail(f"branches of shapes {left.index.shape} and {right.index.shape} would have to be repeated",
-                "branches must have one shape")
     one = left.node == right.node and np.array_equal(left.index, right.index)
     affine = left.affine() is not None and right.affine() is not None
     if one and not (affine and kind in ("Add", "Sub")):
@@ -40,6 +37,9 @@ def join(ctx: Context, op: Op, left: Value, right: Value, kind: str | None = Non
     if kind not in ("Add", "Sub"):
         op.fail(f"{kind} of two activations is not supported", "only sums and differences of branches are, and "
                 "functions of one and the same tensor")
+    if left.index.shape != right.index.shape:
+        op.fail(f"branches of shapes {left.index.shape} and {right.index.shape} would have to be repeated",
+                "branches must have one shape")
     left, right = settle(ctx, op, left), settle(ctx, op, right)
     left, right = _aligned(ctx, op, left, right)
     return _sum(ctx, op, left, right, -1 if kind == "Sub" else 1)

@@ -6,10 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..formats import BIPOLAR
-from ..operators import Conv, Pool
+from ..operators import Pool
 from ..operators.spatial import extents
-from .arrange import last
+from .arrange import last, mirrored
 from .context import Context, operator
 from .elementwise import applied
 from .linear import affine_operand
@@ -71,11 +70,7 @@ def _rising(ctx: Context, op: Op, value: Value) -> Value:
     signs = np.where(hi < lo, -1, 1)
     if np.all(signs > 0):
         return value
-    if not ctx.rescaled(value, signs):
-        dims = len(value.shape) - 1
-        name = ctx.emit("negate", Conv, (value.node,), value.shape, None, weights=signs.reshape(-1, *(1,) * dims, 1),
-                        weight_format=BIPOLAR, stride=(1,) * dims, dilation=(1,) * dims, groups=value.channels)
-        value = replace(value, node=name)
+    value = mirrored(ctx, value, signs)
     return replace(value, scale=value.scale * signs, zero=value.zero * signs)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..formats import Format
 from ..operators import ArgMax, Requantize
-from .arrange import arrange
+from .arrange import arrange, mirrored
 from .context import Context, View, operator
 from .failure import ImportFailure
 from .model import Op
@@ -75,18 +75,21 @@ def ordered(ctx: Context, op: Op, value: Value) -> Value:
     a, b = _lists(value)
     if len(set(a)) == 1 and len(set(b)) == 1 and a[0] > 0:
         return value
-    signs = np.array([-1 if f < 0 else 1 for f in a])
-    if np.any(signs < 0) and ctx.rescaled(value, signs):
-        value = replace(value, scale=value.scale * signs, zero=value.zero * signs)
-        a, b = _lists(value)
-        if len(set(a)) == 1 and len(set(b)) == 1:
-            return value
+    signs = np.array([(f > 0) - (f < 0) for f in a])
+    least = min((abs(f) for f in a if f), default=Fraction(1))
+    a = [abs(f) or least for f in a]  # where the factor is 0 the integer will be, too
     found = _common(a, b)
-    if found is None:
-        op.fail("its scores have scales and offsets that no integers of few bits can order",
+    lo, hi = ctx.ranges[value.node]
+    peak = max(abs(int(lo.min())), abs(int(hi.max())))
+    if found is None or peak * max(found[0]) + max(abs(n) for n in found[1]) >= 1 << 62:
+        op.fail("its scores have scales and offsets that no integers of 62 bits can order",
                 "quantize the last layer with one scale")
-    multipliers, bias = (np.array(v, np.int64) for v in found)
-    return _multiplied(ctx, op, value, a, b, multipliers, bias)
+    if np.any(signs < 1):
+        value = mirrored(ctx, value, signs)
+    value = value.settled(np.array(a, object), np.array(b, object))
+    if len(set(a)) == 1 and len(set(b)) == 1:
+        return value.settled(_one(np.array(a, object)), _one(np.array(b, object)))
+    return _multiplied(ctx, value, a, b, *(np.array(v, np.int64) for v in found))
 
 
 def _lists(value: Value) -> tuple[list[Fraction], list[Fraction]]:
@@ -116,22 +119,16 @@ def _common(a: list[Fraction], b: list[Fraction]) -> tuple[list[int], list[int]]
     return [m * places for m in multipliers], [int(w) * places + ranks[r] for w, r in zip(wholes, rests)]
 
 
-def _multiplied(ctx: Context, op: Op, value: Value, a: list[Fraction], b: list[Fraction], multipliers: np.ndarray,
+def _multiplied(ctx: Context, value: Value, a: list[Fraction], b: list[Fraction], multipliers: np.ndarray,
                 bias: np.ndarray) -> Value:
     """Multiply the scores and add to them: a mere addition in the layer that gives them, anything else behind it."""
-    lo, hi = ctx.ranges[value.node]
-    peak = max(abs(int(v)) for v in (lo.min(), hi.max())) * int(multipliers.max()) + int(np.abs(bias).max())
-    if peak >= 1 << 62:
-        op.fail("its scores need more than 62 bits on one scale", "quantize the last layer with one scale")
-    simple = np.all(multipliers == 1) or np.any(multipliers < 1)
-    if not simple or not ctx.rescaled(value, multipliers, bias):
-        if np.any(multipliers < 1):
-            op.fail("its scores have scales of 0 or less", "train again, or end the network in front of its scaling")
+    if np.any(multipliers != 1) or not ctx.rescaled(value, multipliers, bias):
+        lo, hi = ctx.ranges[value.node]
         low, high = int((lo * multipliers + bias).min()), int((hi * multipliers + bias).max())
         name = ctx.emit("score", Requantize, (value.node,), value.shape, Format.of_range(low, high),
                         multiplier=multipliers, offset=bias, shift=0, y_min=low, y_max=high)
         value = replace(value, node=name, trail=())
-    scale = np.array([x / int(m) if m else Fraction(0) for x, m in zip(a, multipliers)], object)
+    scale = np.array([x / int(m) for x, m in zip(a, multipliers)], object)
     offset = np.array([y - x * int(n) for x, y, n in zip(scale, b, bias)], object)
     return value.settled(_one(scale), _one(offset))
 
