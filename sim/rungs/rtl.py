@@ -24,7 +24,7 @@ PHASES = (("without stalls", "none", "none"), ("random stalls", "random", "rando
           ("late sink", "none", "reluctant"))  # fmt: skip
 """Name, and how source and sink stall. The first phase measures the timing; it and the second take all vectors."""
 
-CYCLES = 400_000
+CYCLES = 150_000
 """About how many cycles a phase may take for samples, and for directed vectors; a slow design takes fewer of them."""
 LARGE = 1_000_000
 """Bytes of Verilog above which the simulator is compiled without optimization: few cycles, and much to compile."""
