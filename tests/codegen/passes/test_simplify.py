@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from support.graphs import random_graph, random_samples
 
-from bitloom.codegen.passes import PIPELINE, simplify, value_ranges
+from bitloom.codegen.passes import PIPELINE, absorb_bias, simplify, value_ranges
 from bitloom.quant import Format, MatMul, Tensor, Threshold, run, trace, verify
 
 
@@ -33,7 +33,8 @@ def test_ranges_hold_and_are_reached(seed: int) -> None:
     first = next(node for node in graph if isinstance(node, MatMul))
     lo, hi = ranges[first.inputs[0]]
     worst = np.where(first.weights > 0, hi, lo)
-    assert np.array_equal((first.weights * worst).sum(1), ranges[first.name][1])
+    bias = 0 if first.bias is None else first.bias
+    assert np.array_equal((first.weights * worst).sum(1) + bias, ranges[first.name][1])
 
 
 def test_accumulators_are_minimal() -> None:
@@ -49,7 +50,7 @@ def test_accumulators_are_minimal() -> None:
 
 
 def test_biases_before_thresholds_disappear_and_the_last_one_stays() -> None:
-    graph = simplify(random_graph(5, (6, 6, 4), bias=True))
+    graph = absorb_bias(random_graph(5, (6, 6, 4), bias=True))
     biased = [node.name for node in graph if isinstance(node, MatMul) and node.bias is not None]
     assert biased == ["fc2"]
 
