@@ -102,7 +102,7 @@ class Add(wiring.Component):
 
     def model(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """The sums for ``a`` and ``b`` (vectors, elements); bipolar operands as −1 and +1."""
-        y = 0
+        scaled = []
         for k, x in enumerate((a, b)):
             x = integer_array(f"operand {k}", np.asarray(x), 2)
             lo, hi = self._ranges[k]
@@ -110,8 +110,8 @@ class Add(wiring.Component):
                 raise ValueError(f"operand {k} must have {self._elements} elements per vector, not {x.shape[1]}")
             if x.min() < lo or x.max() > hi or (self._bipolar[k] and np.any(x == 0)):
                 raise ValueError(f"operand {k} must lie within {lo} … {hi}, not {x.min()} … {x.max()}")
-            y = y + self._multipliers[k] * x
-        return y
+            scaled.append(self._multipliers[k] * x)
+        return scaled[0] + scaled[1]
 
     def features(self) -> dict[str, float]:
         """Bits of adders, of what they subtract, and of registers, in all lanes."""
@@ -128,7 +128,8 @@ class Add(wiring.Component):
         for (lo, hi), (low, high) in zip(whole, whole if ranges is None else ranges):
             if not lo <= low <= high <= hi:
                 raise ValueError(f"ranges must lie within {lo} … {hi}, not {low} … {high}")
-        return whole if ranges is None else tuple((int(low), int(high)) for low, high in ranges)
+        (low, high), (lower, upper) = whole if ranges is None else ranges
+        return (int(low), int(high)), (int(lower), int(upper))
 
     def _check_output(self, output: Shape, sum_range: Bounds | None) -> Shape:
         lo, hi = bounds(integer_shape("output", output))

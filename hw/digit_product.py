@@ -48,7 +48,7 @@ def rows(x: Value | None, shape: Shape, word: Value | None, digits: np.ndarray) 
     ranges = [_span([ends[digit] for digit in set((column & 3).tolist())]) for column in digits.T]
     found = []
     for k in range(len(ranges)):
-        value = None if x is None else _row(x, shape, word.word_select(k, 2)) << 2 * k
+        value = None if x is None or word is None else _row(x, shape, word.word_select(k, 2)) << 2 * k
         found.append(Term(value, tuple(4**k * (j == k) for j in range(len(ranges))), tuple(ranges)))
     return found
 

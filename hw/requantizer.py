@@ -170,7 +170,7 @@ class Requantizer(wiring.Component):
             count["multiplier_bits"] = self._input.width * _factor_width(part)
             count["register_bits"] += product
         elif self._product_stages:
-            count["product_bits"] = digit_product.row_bits(self._input, part.digits) if self._multiplies else 0
+            count["product_bits"] = 0 if part.digits is None else digit_product.row_bits(self._input, part.digits)
             for name, bits in shift_add.costs(self._terms(part), self._adder_stages).items():
                 count[name] = count.get(name, 0) + bits
         if self._adds:

@@ -64,8 +64,9 @@ class Term:
     def plus(self, other: "Term") -> "Term":
         """The sum of two: negative if both are."""
         a, b = (other, self) if self.negative and not other.negative else (self, other)
-        bare, sign = a.value is None or b.value is None, 1 if a.negative == b.negative else -1
-        value = None if bare else a.value + b.value if sign == 1 else a.value - b.value
+        sign, value = 1 if a.negative == b.negative else -1, None
+        if a.value is not None and b.value is not None:
+            value = a.value + b.value if sign == 1 else a.value - b.value
         coefficients = tuple(m + sign * n for m, n in zip(a.coefficients, b.coefficients))
         return Term(value, coefficients, self.ranges, a.negative)
 
