@@ -45,8 +45,10 @@ def _without_factor(nodes: Mapping[str, Node], name: str) -> dict[str, Node]:
     """The sum ``name`` divided by the common factor of its multipliers, and its readers accordingly."""
     node = nodes[name]
     readers = [reader for reader in nodes.values() if name in reader.inputs]
-    factor = gcd(*node.multipliers) if isinstance(node, Add) else 1
-    if factor == 1 or not readers or not all(isinstance(reader, Threshold | Requantize | Add) for reader in readers):
+    if not isinstance(node, Add) or not readers or not all(isinstance(r, Threshold | Requantize | Add) for r in readers):
+        return {}
+    factor = gcd(*node.multipliers)
+    if factor == 1:
         return {}
     new: dict[str, Node] = {name: replace(node, multipliers=tuple(m // factor for m in node.multipliers))}
     for reader in readers:
