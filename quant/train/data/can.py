@@ -48,18 +48,26 @@ def parse(frames: Iterable[Frame]) -> np.ndarray:
 @cache
 def _can() -> Dataset:
     """Three generated drives to train on and one held out, each with four kinds of attacks; one frame is one sample."""
-    x, kinds = (np.concatenate(column) for column in zip(*(_drive(seed, TRAIN_SECONDS) for seed in TRAIN_SEEDS)))
-    x_test, test_kinds = _drive(TEST_SEED, TEST_SECONDS)
-    more = {f"{name} frames": (x_test[test_kinds == kind], (test_kinds[test_kinds == kind] > 0).astype(np.int64))
-            for kind, name in enumerate(KINDS)}
-    return Dataset(x.astype(np.uint8), (kinds > 0).astype(np.int64), x_test, (test_kinds > 0).astype(np.int64),
-                   CAN.classes, CAN.input_format, more)
+    drives = [traffic(seed, TRAIN_SECONDS) for seed in TRAIN_SEEDS]
+    x = np.concatenate([parse(drive) for drive in drives]).astype(np.uint8)
+    y = np.concatenate([_labels(drive) for drive in drives])
+    drive = traffic(TEST_SEED, TEST_SECONDS)
+    x_test, y_test = parse(drive), _labels(drive)
+    names = np.array([_name(frame) for frame in drive])
+    more = {name: (x_test[names == name], y_test[names == name]) for name in dict.fromkeys(sorted(names))}
+    return Dataset(x, y, x_test, y_test, CAN.classes, CAN.input_format, more)
 
 
-def _drive(seed: int, seconds: float) -> tuple[np.ndarray, np.ndarray]:
-    """A drive's frames, parsed, and the kind of each."""
-    frames = traffic(seed, seconds)
-    return parse(frames), np.array([frame.kind for frame in frames])
+def _labels(frames: list[Frame]) -> np.ndarray:
+    """0 normal, 1 attack."""
+    return np.array([int(frame.kind > 0) for frame in frames])
+
+
+def _name(frame: Frame) -> str:
+    """What accuracy is told apart for."""
+    if frame.kind:
+        return f"injected frames of {KINDS[frame.kind]}"
+    return f"normal frames amid {KINDS[frame.amid]}" if frame.amid else "normal frames between attacks"
 
 
 CAN = Source((FEATURES,), ("normal", "attack"), 1, _can, note="GENERATED traffic of a made-up car, not recorded on one")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -18,8 +18,8 @@ import numpy as np
 BIT_TIME = 2e-6
 """Seconds per bit at 500 kbit/s."""
 
-KINDS = ("normal", "DoS flood", "fuzzing", "spoofing", "replay")
-"""What a frame is: sent by a control unit, or injected by one of the attacks."""
+KINDS = ("none", "DoS flood", "fuzzing", "spoofing", "replay")
+"""The attack that injects a frame; none injects those that a control unit sends."""
 
 Payload: TypeAlias = bytes
 Drive: TypeAlias = dict[str, float]
@@ -27,12 +27,16 @@ Drive: TypeAlias = dict[str, float]
 
 @dataclass(frozen=True)
 class Frame:
-    """A data frame with an 11-bit identifier: when it was on the bus (seconds), and which of :data:`KINDS` it is."""
+    """A data frame with an 11-bit identifier: when it was on the bus (seconds), and which of :data:`KINDS` it is.
+
+    ``amid``: for a normal frame, the kind of the attack that is under way; 0 between attacks.
+    """
 
     time: float
     identifier: int
     payload: Payload
     kind: int = 0
+    amid: int = 0
 
 
 @dataclass(frozen=True)
@@ -164,8 +168,14 @@ def traffic(seed: int, seconds: float) -> list[Frame]:
     for time, message in wanted:
         car.move(time)
         normal.append(Frame(time, message.identifier, car.payload(message)))
-    injected = [frame for start, end, attack in _attacks(rng, seconds) for frame in attack(rng, start, end, normal)]
-    return list(_bus([*normal, *injected]))
+    injected: list[Frame] = []
+    spans = []
+    for start, end, kind in _attacks(rng, seconds):
+        injected += ATTACKS[kind](rng, start, end, normal)
+        spans.append((start, end, kind))
+    marked = [replace(frame, amid=next((kind for start, end, kind in spans if start <= frame.time < end), 0))
+              for frame in normal]
+    return list(_bus([*marked, *injected]))
 
 
 def _periodic(rng: np.random.Generator, seconds: float) -> Iterator[tuple[float, Message]]:
@@ -176,15 +186,12 @@ def _periodic(rng: np.random.Generator, seconds: float) -> Iterator[tuple[float,
             yield max(0.0, float(time)), message
 
 
-Attack: TypeAlias = Callable[[np.random.Generator, float, float, list[Frame]], Iterator[Frame]]
-
-
-def _attacks(rng: np.random.Generator, seconds: float) -> Iterator[tuple[float, float, Attack]]:
-    kinds: tuple[Attack, ...] = (_flood, _fuzz, _spoof, _replay)
+def _attacks(rng: np.random.Generator, seconds: float) -> Iterator[tuple[float, float, int]]:
+    """Beginning, end and kind of each attack."""
     time, turn = float(rng.uniform(1.5, 3.5)), 0
     while time < seconds - 1.5:
         end = time + float(rng.uniform(0.5, 1.5))
-        yield time, end, kinds[turn % len(kinds)]
+        yield time, end, 1 + turn % len(ATTACKS)
         time, turn = end + float(rng.uniform(1.5, 3.5)), turn + 1
 
 
@@ -217,6 +224,12 @@ def _replay(rng: np.random.Generator, start: float, end: float, normal: list[Fra
             yield Frame(start + (frame.time - first) / 3, frame.identifier, frame.payload, 4)
 
 
+Attack: TypeAlias = Callable[[np.random.Generator, float, float, list[Frame]], Iterator[Frame]]
+
+ATTACKS: dict[int, Attack] = {1: _flood, 2: _fuzz, 3: _spoof, 4: _replay}
+"""What injects the frames of each kind, from the time that it begins to that it ends, given those of the car."""
+
+
 def _bus(wanted: list[Frame]) -> Iterator[Frame]:
     """Arbitration: whenever the bus is free, the pending frame of the lowest identifier goes next."""
     order = sorted(range(len(wanted)), key=lambda i: wanted[i].time)
@@ -230,5 +243,5 @@ def _bus(wanted: list[Frame]) -> Iterator[Frame]:
             at += 1
         _, index = heapq.heappop(pending)
         frame = wanted[index]
-        yield Frame(free, frame.identifier, frame.payload, frame.kind)
+        yield replace(frame, time=free)
         free += (47 + 8 * len(frame.payload)) * 1.1 * BIT_TIME
