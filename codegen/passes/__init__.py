@@ -21,12 +21,14 @@ from .merge_functions import merge_functions
 from .ranges import narrow_formats, value_ranges
 from .requantize import requantize
 from .rewrite import unchanged
+from .sign_thresholds import sign_thresholds
 from .tables import choose_tables
 from .threshold_first import threshold_first
 
 PIPELINE: tuple[Callable[[Graph], Graph], ...] = (
     remove_dead_nodes,
     narrow_formats,
+    absorb_bias,
     fold_constants,
     choose_tables,
     threshold_first,
@@ -48,7 +50,7 @@ ROUNDS = 8
 
 
 def simplify(graph: Graph) -> Graph:
-    """Run :data:`PIPELINE` until nothing changes; the verifier checks the graph before and after each pass."""
+    """Run :data:`PIPELINE` until nothing changes, then :func:`sign_thresholds`; the verifier checks after each pass."""
     verify(graph)
     for _ in range(ROUNDS):
         before = graph
@@ -56,7 +58,7 @@ def simplify(graph: Graph) -> Graph:
             graph = verify(run_pass(graph))
         if unchanged(before, graph):
             break
-    return graph
+    return verify(sign_thresholds(graph))
 
 
 __all__ = [
@@ -72,6 +74,7 @@ __all__ = [
     "narrow_formats",
     "remove_dead_nodes",
     "requantize",
+    "sign_thresholds",
     "simplify",
     "threshold_first",
     "value_ranges",
