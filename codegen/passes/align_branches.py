@@ -45,10 +45,9 @@ def _without_factor(nodes: Mapping[str, Node], name: str) -> dict[str, Node]:
     """The sum ``name`` divided by the common factor of its multipliers, and its readers accordingly."""
     node = nodes[name]
     readers = [reader for reader in nodes.values() if name in reader.inputs]
-    if not isinstance(node, Add) or not readers or not all(isinstance(r, Threshold | Requantize | Add) for r in readers):
+    if not isinstance(node, Add) or (factor := gcd(*node.multipliers)) == 1:
         return {}
-    factor = gcd(*node.multipliers)
-    if factor == 1:
+    if not readers or not all(isinstance(reader, Threshold | Requantize | Add) for reader in readers):
         return {}
     new: dict[str, Node] = {name: replace(node, multipliers=tuple(m // factor for m in node.multipliers))}
     for reader in readers:
