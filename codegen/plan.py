@@ -94,10 +94,10 @@ class Plan:
         """Cycles from the first input beat of a sample to its first output beat, from idle."""
         return self.timeline(1).latency
 
-    def timeline(self, samples: int) -> schedule.Timeline:
-        """The control of the whole pipeline played until ``samples`` have begun to come out."""
+    def timeline(self, samples: int, drain: bool = False) -> schedule.Timeline:
+        """The control of the whole pipeline played until ``samples`` have begun to come out, or have drained."""
         patience = 4 * (self.interval + sum(stage.latency + stage.interval for stage in self.stages)) + 1000
-        return self._pipeline().play(samples, patience)
+        return self._pipeline().play(samples, patience, drain)
 
     @property
     def throughput_fps(self) -> float:

@@ -273,23 +273,25 @@ class Pipeline:
     beats_out: int
     queues: dict[str, QueueCell]
 
-    def play(self, vectors: int, patience: int) -> Timeline:
+    def play(self, vectors: int, patience: int, drain: bool = False) -> Timeline:
         """Offer input and take output in each cycle until ``vectors`` have begun to come out.
 
         :param patience: cycles without an output beat that count as a deadlock.
+        :param drain: offer no more than these vectors, and go on until they have come out whole.
         """
         timeline = Timeline()
         valid, ready = self.channels.valid, self.channels.ready
         forward, backward = [cell.offer for cell in self.cells], [cell.accept for cell in reversed(self.cells)]
         ticks = [cell.tick for cell in self.cells]
-        valid[self.source], ready[self.sink] = 1, 1
+        ready[self.sink] = 1
         cycle = came = went = last = 0
-        while len(timeline.starts_out) < vectors:
+        while (went < vectors * self.beats_out) if drain else (len(timeline.starts_out) < vectors):
+            valid[self.source] = 0 if drain and came == vectors * self.beats_in else 1
             for step in forward:
                 step()
             for step in backward:
                 step()
-            if ready[self.source]:
+            if ready[self.source] and valid[self.source]:
                 if came % self.beats_in == 0:
                     timeline.starts_in.append(cycle)
                 came += 1

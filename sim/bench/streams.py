@@ -4,10 +4,12 @@ Parameters: ``ports`` (name → name in the design), ``beats_in`` and ``beats_ou
 ``expected`` (per vector a list of beats, hexadecimal, lane 0 in the lowest bits), ``phases`` (each with ``name``,
 ``vectors`` [first, end), the ``source``'s and ``sink``'s pattern of stalls and a ``seed``), ``roms`` (path →
 ``words``, hexadecimal, and ``width``), ``taps`` (name → ``path`` of a unit below the top, its ``ports``, and the
-``beats`` expected of its output in the first phase), ``patience`` (cycles without a transfer that count as a deadlock).
+``beats`` expected of its output in the first phase), ``gauges`` (name → ``path`` and ``ports`` of a queue, watched in
+the phases that are ``gauged``), ``patience`` (cycles without a transfer that count as a deadlock).
 
 Results: per phase the mismatching vectors, the first of them in words, broken handshake rules, and the cycle of each
-vector's first transfer at both ends; per ROM the words that differ; per tap the first beat that differs.
+vector's first transfer at both ends; per ROM the words that differ; per tap the first beat that differs; per queue the
+most beats that it held.
 """
 
 from __future__ import annotations
@@ -122,6 +124,20 @@ class Sink:
             self.broken.append(rule)
 
 
+class Gauge:
+    """How many beats a queue inside the design holds at most."""
+
+    def __init__(self, dut: Any, path: str, ports: dict[str, str]) -> None:
+        unit = getattr(dut, path)
+        self._in, self._out = ([child(unit, ports[f"{end}__{n}"]) for n in ("valid", "ready")] for end in ("i", "o"))
+        self._level = self.peak = 0
+
+    def edge(self) -> None:
+        """At a rising edge: count what enters and what leaves."""
+        self._level += all(int(s.value) for s in self._in) - all(int(s.value) for s in self._out)
+        self.peak = max(self.peak, self._level)
+
+
 class Tap:
     """Compares what passes through a stream inside the design with what should."""
 
@@ -139,7 +155,7 @@ class Tap:
                 self.first = {"beat": index, "expected": expected, "got": f"{int(self._payload.value):x}"}
 
 
-async def phase(ports: Ports, exchange: Exchange, spec: dict[str, Any], taps: list[Tap]) -> dict[str, Any]:
+async def phase(ports: Ports, exchange: Exchange, spec: dict[str, Any], taps: list[Tap | Gauge]) -> dict[str, Any]:
     """Push the vectors of one phase through a freshly reset design."""
     parameters = exchange.parameters
     first, end = spec["vectors"]
@@ -214,10 +230,13 @@ async def bench(exchange: Exchange) -> dict[str, Any]:
     ports = {port: child(dut, name) for port, name in exchange.parameters["ports"].items()}
     Clock(ports["clk"], PERIOD, unit="ns").start()
     taps = {name: Tap(dut, **tap) for name, tap in exchange.parameters.get("taps", {}).items()}
+    gauges = {name: Gauge(dut, **gauge) for name, gauge in exchange.parameters.get("gauges", {}).items()}
     phases = []
     for number, spec in enumerate(exchange.parameters["phases"]):
-        phases.append(await phase(ports, exchange, spec, list(taps.values()) if number == 0 else []))
-    return {"phases": phases, "roms": roms, "taps": {name: tap.first for name, tap in taps.items()}}
+        eyes: list[Tap | Gauge] = list(taps.values()) if number == 0 else []
+        phases.append(await phase(ports, exchange, spec, [*gauges.values()] if spec.get("gauged") else eyes))
+    return {"phases": phases, "roms": roms, "taps": {name: tap.first for name, tap in taps.items()},
+            "peaks": {name: gauge.peak for name, gauge in gauges.items()}}
 
 
 @cocotb.test(timeout_time=1000, timeout_unit="sec")

@@ -26,6 +26,8 @@ PHASES = (("without stalls", "none", "none"), ("random stalls", "random", "rando
 
 CYCLES = 150_000
 """About how many cycles a phase may take for samples, and for directed vectors; a slow design takes fewer of them."""
+GAUGED = 3
+"""Samples that go through while the queues are watched."""
 LARGE = 1_000_000
 """Bytes of Verilog above which the simulator is compiled without optimization: few cycles, and much to compile."""
 
@@ -45,7 +47,7 @@ def verify_rtl(compiled: Compiled, samples: Samples, seed: int, note: Callable[[
     plain = results["phases"][0]
     latency = plain["starts_out"][0] - plain["starts_in"][0]
     interval, timing = _interval(plain, compiled.plan.interval)
-    wrong = [*_data(results["phases"]), *_constants(results["roms"]), *timing]
+    wrong = [*_data(results["phases"]), *_constants(results["roms"]), *timing, *_peaks(compiled, results["peaks"])]
     if latency != compiled.plan.latency:
         wrong.append(f"the latency is {latency} cycles, and the plan says {compiled.plan.latency}")
     mismatched = {k for phase in results["phases"] for k in phase["wrong"]}
@@ -55,6 +57,8 @@ def verify_rtl(compiled: Compiled, samples: Samples, seed: int, note: Callable[[
     first = min(some, len(samples.inputs))
     compared = (f"{samples.source} and {len(vectors) - first} directed vectors, without stalls and with "
                 f"{len(PHASES) - 1} patterns of stalls; {words:,} words of {len(results['roms'])} constant memories")
+    if results["peaks"]:
+        compared += f"; {len(results['peaks'])} queues as full as planned"
     mismatches = len(mismatched)
     if len(samples.inputs) > some:
         differ, more = _all(compiled, samples, note)
@@ -78,9 +82,10 @@ def _all(compiled: Compiled, samples: Samples, note: Callable[[str], None]) -> t
 
 
 def simulate(compiled: Compiled, note: Callable[[str], None], extra: tuple[Public, ...] = ()) -> Simulator:
-    """The simulator of module ``accelerator``, constants readable."""
+    """The simulator of module ``accelerator``, constants and the handshakes of queues readable."""
     public = [*(Public("accelerator", port, writable=True) for port in _ports(compiled).values()), Public("*", "rom"),
-              *extra]
+              *(Public(f"accelerator_{gauge['path']}", port) for gauge in _gauges(compiled).values()
+                for port in gauge["ports"].values()), *extra]
     optimize = "-O0" if compiled.top.stat().st_size > LARGE else "-O1"
     return build([compiled.top], "accelerator", compiled.out / "sim", level="rtl", public=public, optimize=optimize,
                  note=note)
@@ -88,6 +93,20 @@ def simulate(compiled: Compiled, note: Callable[[str], None], extra: tuple[Publi
 
 def _ports(compiled: Compiled) -> dict[str, str]:
     return ports_of(compiled.top.read_text(), "accelerator", ("clk", "rst", *STREAMS))
+
+
+def _gauges(compiled: Compiled) -> dict[str, dict[str, Any]]:
+    """Where each queue of the pipeline is, and its handshakes."""
+    text, handshake = compiled.top.read_text(), tuple(port for port in STREAMS if not port.endswith("payload"))
+    names = [name for link in compiled.plan.topology.links for name, _, _ in link.queues]
+    return {name: {"path": name, "ports": ports_of(text, f"accelerator_{name}", handshake)} for name in names}
+
+
+def _peaks(compiled: Compiled, measured: dict[str, int]) -> list[str]:
+    """Queues that held more or less than the plan says."""
+    planned = compiled.plan.timeline(GAUGED, drain=True).peaks if measured else {}
+    return [f"the queue {name} held up to {level} beats, and the plan says {planned[name]}"
+            for name, level in measured.items() if level != planned[name]]
 
 
 def _parameters(compiled: Compiled, vectors: np.ndarray, seed: int) -> dict[str, Any]:
@@ -101,8 +120,12 @@ def _parameters(compiled: Compiled, vectors: np.ndarray, seed: int) -> dict[str,
     some = max(40, CYCLES // plan.interval)
     phases = [{"name": name, "vectors": [0 if k < 2 else max(0, len(vectors) - some), len(vectors)],
                "source": source, "sink": sink, "seed": seed + 2 * k} for k, (name, source, sink) in enumerate(PHASES)]
+    gauges = _gauges(compiled)
+    if gauges:
+        phases.append({"name": "queues", "vectors": [0, min(GAUGED, len(vectors))], "source": "none", "sink": "none",
+                       "seed": seed, "gauged": True})
     return {"inputs": inputs, "expected": outputs, "beats_in": len(inputs[0]), "beats_out": len(outputs[0]),
-            "phases": phases, "roms": roms, "ports": _ports(compiled),
+            "phases": phases, "roms": roms, "gauges": gauges, "ports": _ports(compiled),
             "patience": 4 * (plan.interval + plan.latency) + 1000}
 
 
