@@ -137,7 +137,7 @@ class Exact:
         return name in self.nodes and self.nodes[name].op_type in QUANTIZERS
 
     def _evaluate(self, name: str, index: Index) -> Near:
-        from .exact_operators import RULES
+        from .exact_operators import rule_of
 
         found = self.context[name][index]
         if not np.isfinite(found):
@@ -145,14 +145,15 @@ class Exact:
         node = self.nodes.get(name)
         if name in self.given:
             return self.given[name](index, float(found))
-        if node is None or node.op_type == "Constant":
+        if node is None or node.op_type in ("Constant", "Shape", "Size"):
             return Near(Fraction(float(found)), 0.0)
         if node.op_type in QUANTIZERS:
             value = grid(self, node, index, float(found))
             return Near(value, abs(float(Fraction(float(found)) - value)) * SLACK)
-        if node.op_type not in RULES or node.domain not in ("", "ai.onnx"):
+        rule = rule_of(node)
+        if rule is None:
             raise Unjudged(f"no exact rule for {node.op_type}")
-        near = RULES[node.op_type](self, node, name, index)
+        near = rule(self, node, name, index)
         if not np.isfinite(near.error):
             raise Unjudged(f"no bound on the error of {node.op_type}")
         return Near(near.value, near.error * SLACK)

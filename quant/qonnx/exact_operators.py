@@ -1,16 +1,13 @@
 """What each ONNX operator computes, element by element in rational numbers, and what float32 may make of it.
 
 A rule takes the evaluation, a node, the name of one of its outputs and the index of an element, and gives that element
-with a bound on float32's error: the errors of its operands carried through, and that of its own roundings. A sum of n
-products is off by at most n units of the sum of their absolute values, in whatever order it is taken.
+with a bound on float32's error.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
-from decimal import Context as Digits
-from decimal import Decimal
+from collections.abc import Iterator
 from fractions import Fraction
 from itertools import product
 from typing import TYPE_CHECKING
@@ -18,158 +15,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .exact import UNIT, Exact, Index, Near, Unjudged
+from .exact_arithmetic import ZERO, add, divide, dot, extreme, multiply
+from .exact_elementwise import ELEMENTWISE, Rule
 
 if TYPE_CHECKING:
     from onnx import NodeProto
-
-Rule = Callable[[Exact, "NodeProto", str, Index], Near]
-
-DIGITS = Digits(prec=60)
-ZERO = Near(Fraction(0), 0.0)
-
-
-def _dot(pairs: Iterable[tuple[Near, Near]], start: Near = ZERO) -> Near:
-    """Σ a·b + start."""
-    total, size, carried, count = start.value, abs(float(start.value)), start.error, 1
-    for (a, e), (b, f) in pairs:
-        if a and b:
-            total += a * b
-        x, y = abs(float(a)), abs(float(b))
-        size += x * y
-        carried += x * f + y * e + e * f
-        count += 1
-    return Near(total, carried + count * UNIT * (size + carried))
-
-
-def _add(a: Near, b: Near, sign: int = 1) -> Near:
-    value = a.value + sign * b.value
-    carried = a.error + b.error
-    return Near(value, carried + UNIT * (abs(float(value)) + carried))
-
-
-def _multiply(a: Near, b: Near) -> Near:
-    value, x, y = a.value * b.value, abs(float(a.value)), abs(float(b.value))
-    carried = x * b.error + y * a.error + a.error * b.error
-    return Near(value, carried + UNIT * (x * y + carried))
-
-
-def _divide(a: Near, b: Near) -> Near:
-    least = abs(float(b.value)) - b.error
-    if least <= 0:
-        raise Unjudged("a divisor may be zero")
-    value = a.value / b.value
-    carried = (a.error + abs(float(value)) * b.error) / least
-    return Near(value, carried + UNIT * (abs(float(value)) + carried))
-
-
-def _monotone(a: Near, f: Callable[[Fraction], Fraction], ulps: float) -> Near:
-    """A monotone function of ``a`` that float32 evaluates to within ``ulps`` units of its greatest value nearby."""
-    value, low, high = (f(a.value + Fraction(shift)) for shift in (0.0, -a.error, a.error))
-    carried = float(max(abs(high - value), abs(value - low)))
-    return Near(value, carried + ulps * UNIT * (abs(float(value)) + carried))
-
-
-def _decimal(value: Fraction) -> Decimal:
-    return DIGITS.divide(Decimal(value.numerator), Decimal(value.denominator))
-
-
-def _exponential(value: Fraction) -> Fraction:
-    if abs(value) > 400:
-        raise Unjudged("an exponent beyond what float32 holds")
-    return Fraction(DIGITS.exp(_decimal(value)))
-
-
-def _sigmoid(value: Fraction) -> Fraction:
-    if abs(value) > 300:
-        return Fraction(int(value > 0))
-    return 1 / (1 + _exponential(-value))
-
-
-def _root(value: Fraction) -> Fraction:
-    if value < 0:
-        raise Unjudged("the square root of a negative number")
-    top, bottom = math.isqrt(value.numerator), math.isqrt(value.denominator)
-    if top * top == value.numerator and bottom * bottom == value.denominator:
-        return Fraction(top, bottom)
-    return Fraction(DIGITS.sqrt(_decimal(value)))
-
-
-def _unary(f: Callable[[Fraction], Fraction], ulps: float) -> Rule:
-    return lambda exact, node, name, index: _monotone(exact.element(node.input[0], index), f, ulps)
-
-
-def _binary(f: Callable[[Near, Near], Near]) -> Rule:
-    def rule(exact: Exact, node: NodeProto, name: str, index: Index) -> Near:
-        shape = exact.shape(name)
-        a, b = (exact.spread(x, index, shape) for x in node.input)
-        return f(a, b)
-
-    return rule
-
-
-def _extreme(choose: Callable[[Iterable[Fraction]], Fraction]) -> Callable[[list[Near]], Near]:
-    """The maximum or minimum: as far off as the worst operand."""
-    return lambda values: Near(choose(v.value for v in values), max(v.error for v in values))
-
-
-def _elementwise(f: Callable[[list[Near]], Near]) -> Rule:
-    return lambda exact, node, name, index: f([exact.spread(x, index, exact.shape(name)) for x in node.input])
-
-
-def _clip(exact: Exact, node: NodeProto, name: str, index: Index) -> Near:
-    attributes = exact.attributes(node)
-    low, high = (float(exact.context[node.input[at]]) if len(node.input) > at and node.input[at]
-                 else float(attributes.get(key, default))
-                 for at, key, default in ((1, "min", -math.inf), (2, "max", math.inf)))
-    value, error = exact.element(node.input[0], index)
-    if value < low:
-        return Near(Fraction(low), max(0.0, error))
-    return Near(Fraction(high) if value > high else value, error)
-
-
-def _leaky(exact: Exact, node: NodeProto, name: str, index: Index) -> Near:
-    if node.op_type == "PRelu":
-        slope = exact.spread(node.input[1], index, exact.shape(name))
-    else:
-        slope = Near(Fraction(float(exact.attributes(node).get("alpha", 0.01))), 0.0)
-    x = exact.element(node.input[0], index)
-    below = _multiply(x, slope)
-    if abs(float(x.value)) <= x.error:
-        return Near(x.value if x.value >= 0 else below.value, max(x.error, below.error))
-    return x if x.value > 0 else below
-
-
-def _hard_sigmoid(exact: Exact, node: NodeProto, name: str, index: Index) -> Near:
-    attributes = exact.attributes(node)
-    a, b = (Near(Fraction(float(np.float32(attributes.get(k, d)))), 0.0)
-            for k, d in (("alpha", 0.2), ("beta", 0.5)))
-    value, error = _add(_multiply(exact.element(node.input[0], index), a), b)
-    return Near(min(max(value, Fraction(0)), Fraction(1)), error)
-
-
-def _power(exact: Exact, node: NodeProto, name: str, index: Index) -> Near:
-    shape = exact.shape(name)
-    base, exponent = (exact.spread(x, index, shape) for x in node.input)
-    if exponent.value == Fraction(1, 2):
-        return _monotone(base, _root, 4)
-    if exponent.value.denominator != 1 or not 1 <= exponent.value <= 8:
-        raise Unjudged(f"no exact rule for a power of {float(exponent.value):g}")
-    result = base
-    for _ in range(int(exponent.value) - 1):
-        result = _multiply(result, base)
-    return Near(result.value, result.error + 4 * UNIT * abs(float(result.value)))
-
-
-def _normalize(exact: Exact, node: NodeProto, name: str, index: Index) -> Near:
-    """Batch norm: (x − mean)·gain/√(variance + ε) + bias, which implementations arrange in several ways."""
-    x = exact.element(node.input[0], index)
-    gain, bias, mean, variance = (exact.element(x, (index[1],)).value for x in node.input[1:5])
-    epsilon = Fraction(float(exact.attributes(node).get("epsilon", np.float32(1e-5))))
-    factor = gain / _root(variance + epsilon)
-    value = (x.value - mean) * factor + bias
-    carried = abs(float(factor)) * x.error
-    size = abs(float(factor)) * (abs(float(x.value)) + abs(float(mean))) + abs(float(bias))
-    return Near(value, carried + 8 * UNIT * (size + carried))
 
 
 def _matmul(exact: Exact, node: NodeProto, name: str, index: Index) -> Near:
@@ -184,7 +34,7 @@ def _matmul(exact: Exact, node: NodeProto, name: str, index: Index) -> Near:
         lead = batch[len(batched) - (len(shape) - 2) :]
         return exact.element(x, (*(0 if n == 1 else i for n, i in zip(shape, lead)), *k))
 
-    return _dot((operand(a, sa, (k,) if len(sa) == 1 else (*row, k)),
+    return dot((operand(a, sa, (k,) if len(sa) == 1 else (*row, k)),
                  operand(b, sb, (k,) if len(sb) == 1 else (k, index[-1]))) for k in range(sa[-1]))
 
 
@@ -193,13 +43,13 @@ def _gemm(exact: Exact, node: NodeProto, name: str, index: Index) -> Near:
     a, b = node.input[:2]
     i, j = index
     inner = exact.shape(a)[0 if attributes.get("transA") else 1]
-    result = _dot((exact.element(a, (k, i) if attributes.get("transA") else (i, k)),
+    result = dot((exact.element(a, (k, i) if attributes.get("transA") else (i, k)),
                    exact.element(b, (j, k) if attributes.get("transB") else (k, j))) for k in range(inner))
     if attributes.get("alpha", 1.0) != 1.0:
-        result = _multiply(result, Near(Fraction(attributes["alpha"]), 0.0))
+        result = multiply(result, Near(Fraction(attributes["alpha"]), 0.0))
     if len(node.input) > 2 and node.input[2]:
         bias = exact.spread(node.input[2], index, exact.shape(name))
-        result = _add(result, _multiply(bias, Near(Fraction(attributes.get("beta", 1.0)), 0.0)))
+        result = add(result, multiply(bias, Near(Fraction(attributes.get("beta", 1.0)), 0.0)))
     return result
 
 
@@ -235,7 +85,7 @@ def _convolve(exact: Exact, node: NodeProto, name: str, index: Index) -> Near:
                     yield (exact.element(x, (n, group * inputs + c, *place)), exact.element(w, (channel, c, *k)))
 
     bias = exact.element(node.input[2], (channel,)) if len(node.input) > 2 and node.input[2] else ZERO
-    return _dot(pairs(), bias)
+    return dot(pairs(), bias)
 
 
 def _pool(exact: Exact, node: NodeProto, name: str, index: Index) -> Near:
@@ -252,14 +102,14 @@ def _pool(exact: Exact, node: NodeProto, name: str, index: Index) -> Near:
         padded = [place for place in seen if all(p < limit + e for p, limit, e in zip(place, spatial, end))]
         count = len(padded) if attributes.get("count_include_pad") else len(places)
     values = [exact.element(node.input[0], (*index[:2], *place)) for place in places]
-    if node.op_type.endswith("MaxPool"):
-        return _extreme(max)(values)
+    if "MaxPool" in node.op_type:
+        return extreme(max)(values)
     return _mean(values, count)
 
 
 def _mean(values: list[Near], count: int) -> Near:
     one = Near(Fraction(1), 0.0)
-    value, error = _divide(_dot((v, one) for v in values), Near(Fraction(count), 0.0))
+    value, error = divide(dot((v, one) for v in values), Near(Fraction(count), 0.0))
     return Near(value, error + UNIT * abs(float(value)))
 
 
@@ -274,7 +124,7 @@ def _reduce(exact: Exact, node: NodeProto, name: str, index: Index) -> Near:
     ranges = [range(n) if axis in reduced else (next(kept),) for axis, n in enumerate(shape)]
     values = [exact.element(node.input[0], place) for place in product(*ranges)]
     if node.op_type == "ReduceMax":
-        return _extreme(max)(values)
+        return extreme(max)(values)
     return _mean(values, len(values) if node.op_type == "ReduceMean" else 1)
 
 
@@ -346,57 +196,99 @@ def _dequantize(exact: Exact, node: NodeProto, name: str, index: Index) -> Near:
 
     zero = constant(2) if len(node.input) > 2 and node.input[2] else ZERO
     x = exact.element(node.input[0], index)
-    return _multiply(Near(x.value - zero.value, x.error), constant(1))
+    return multiply(Near(x.value - zero.value, x.error), constant(1))
 
 
-_SAME: Rule = lambda exact, node, name, index: exact.element(node.input[0], index)  # noqa: E731
+def _convolve_back(exact: Exact, node: NodeProto, name: str, index: Index) -> Near:
+    """A transposed convolution: position p reads input (p + pad − dilation·k) / stride with weight k, where whole."""
+    attributes = exact.attributes(node)
+    x, w = node.input[:2]
+    n, channel, *at = index
+    _, each, *kernel = exact.shape(w)
+    group = int(attributes.get("group", 1))
+    strides, dilations, begin, _ = _windowed(exact, node, tuple(kernel))
+    spatial, inputs = exact.shape(x)[2:], exact.shape(x)[1] // group
+    first = channel // each * inputs
+
+    def pairs() -> Iterator[tuple[Near, Near]]:
+        for k in product(*map(range, kernel)):
+            reach = [p + b - i * d for p, b, i, d in zip(at, begin, k, dilations)]
+            place = [r // s for r, s in zip(reach, strides)]
+            if all(r == q * s and 0 <= q < limit for r, q, s, limit in zip(reach, place, strides, spatial)):
+                for c in range(inputs):
+                    yield (exact.element(x, (n, first + c, *place)), exact.element(w, (first + c, channel % each, *k)))
+
+    bias = exact.element(node.input[2], (channel,)) if len(node.input) > 2 and node.input[2] else ZERO
+    return dot(pairs(), bias)
+
+
+class _Turned(Exact):
+    """An evaluation in which some tensors have their channels first that have them last in the file."""
+
+    def __init__(self, exact: Exact, names: tuple[str, ...]) -> None:
+        self.__dict__.update(exact.__dict__)
+        self._exact, self._names = exact, names
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape, channels second."""
+        shape = self._exact.shape(name)
+        return (shape[0], shape[-1], *shape[1:-1]) if name in self._names else shape
+
+    def element(self, name: str, index: Index) -> Near:
+        """The element at an index whose channel is second."""
+        return self._exact.element(name, (index[0], *index[2:], index[1]) if name in self._names else index)
+
+
+def channels_last(rule: Rule) -> Rule:
+    """``rule`` of an operator whose operand, output and (of a convolution) weights have their channels last."""
+
+    def turned(exact: Exact, node: NodeProto, name: str, index: Index) -> Near:
+        names = (*node.input[: 2 if node.op_type == "Conv" else 1], name)
+        return rule(_Turned(exact, names), node, name, (index[0], index[-1], *index[1:-1]))
+
+    return turned
+
 
 RULES: dict[str, Rule] = {
-    "Add": _binary(_add),
+    **ELEMENTWISE,
     "AveragePool": _pool,
-    "BatchNormalization": _normalize,
-    "Cast": _SAME,
-    "Clip": _clip,
     "Concat": _move,
     "Conv": _convolve,
+    "ConvTranspose": _convolve_back,
     "DepthToSpace": _move,
     "DequantizeLinear": _dequantize,
-    "Div": _binary(_divide),
-    "Dropout": _SAME,
     "Expand": _move,
     "Flatten": _reshape,
     "Gather": _move,
     "Gemm": _gemm,
     "GlobalAveragePool": _pool,
     "GlobalMaxPool": _pool,
-    "HardSigmoid": _hard_sigmoid,
-    "Identity": _SAME,
-    "LeakyRelu": _leaky,
     "MatMul": _matmul,
-    "Max": _elementwise(_extreme(max)),
     "MaxPool": _pool,
-    "Min": _elementwise(_extreme(min)),
-    "Mul": _binary(_multiply),
-    "Neg": _unary(lambda value: -value, 0),
-    "PRelu": _leaky,
+    "MaxPoolNHWC": channels_last(_pool),
     "Pad": _move,
-    "Pow": _power,
     "ReduceMax": _reduce,
     "ReduceMean": _reduce,
     "ReduceSum": _reduce,
-    "Relu": _unary(lambda value: max(value, Fraction(0)), 0),
     "Reshape": _reshape,
     "Resize": _move,
-    "Sigmoid": _unary(_sigmoid, 16),
     "Slice": _move,
+    "SpaceToDepth": _move,
     "Split": _move,
-    "Sqrt": _unary(_root, 1),
     "Squeeze": _reshape,
-    "Sub": _binary(lambda a, b: _add(a, b, -1)),
-    "Tanh": _unary(lambda value: 2 * _sigmoid(2 * value) - 1, 16),
     "Tile": _move,
     "Transpose": _transpose,
     "Unsqueeze": _reshape,
     "Upsample": _move,
 }
 """By operator: the exact rule of one element of its output."""
+
+
+def rule_of(node: NodeProto) -> Rule | None:
+    """The rule of ``node``, in ONNX's own domain or QONNX's; None where there is none."""
+    rule = RULES.get(node.op_type)
+    if rule is None or node.domain in ("", "ai.onnx"):
+        return rule
+    if node.domain.endswith("channels_last"):
+        return channels_last(rule)
+    return rule if node.op_type in ("MaxPoolNHWC", "DebugMarker") else None

@@ -153,7 +153,9 @@ def _set_batch(model: ModelProto, batch: int) -> None:
     from onnx import numpy_helper
 
     graph = model.graph
-    before = graph.input[0].type.tensor_type.shape.dim[0].dim_value or 1
+    before = graph.input[0].type.tensor_type.shape.dim[0].dim_value
+    if before == batch:
+        return
     for value in (graph.input[0], *graph.output):
         if value.type.tensor_type.shape.dim:
             value.type.tensor_type.shape.dim[0].dim_value = batch
@@ -165,7 +167,7 @@ def _set_batch(model: ModelProto, batch: int) -> None:
     for tensor, name in constants:
         if name in shapes:
             shape = numpy_helper.to_array(tensor).copy()
-            if shape.size > 1 and shape[0] == before:
+            if shape.size > 1 and shape[0] == (before or 1):
                 shape[0] = batch
                 tensor.CopyFrom(numpy_helper.from_array(shape, tensor.name))
 

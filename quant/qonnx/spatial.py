@@ -137,9 +137,11 @@ def _regridded(ctx: Context, op: Op, value: Value, pads: Pads, factors: list[Fra
 
 @operator("Conv")
 def import_conv(ctx: Context, op: Op) -> Value:
-    """A convolution with constant weights (outputs, channels per group, *kernel)."""
+    """A convolution with constant weights (outputs, channels per group, *kernel), in the data's layout."""
     value = entering(op, ctx.value(op))
     weights = weights_of(op, ctx.const(op, 1), op.inputs[1])
+    if op.channels_last:
+        weights = replace(weights, ints=np.moveaxis(weights.ints, -1, 1), scale=np.moveaxis(weights.scale, -1, 1))
     spatial = value.index.shape[2:]
     if weights.ints.ndim != 2 + len(spatial):
         op.fail(f"its weights of shape {weights.ints.shape} do not fit {len(spatial)} spatial axes", "export again")

@@ -74,11 +74,12 @@ class Net:
         """A matrix product, its weights transposed as torch exports them."""
         return self.add("MatMul", x, self.add("Transpose", self.weights((outputs, inputs), bits, scale), perm=[1, 0]))
 
-    def model(self, output: str, element: int = TensorProto.FLOAT) -> ModelProto:
-        """The file."""
+    def model(self, output: str, element: int = TensorProto.FLOAT, **shapes: tuple[int, ...]) -> ModelProto:
+        """The file; ``shapes`` are those of tensors that inference does not find."""
+        known = [helper.make_tensor_value_info(x, TensorProto.FLOAT, shape) for x, shape in shapes.items()]
         graph = helper.make_graph(
             self.nodes, "net", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, *self.shape])],
-            [helper.make_tensor_value_info(output, element, None)], self.constants)
+            [helper.make_tensor_value_info(output, element, None)], self.constants, value_info=known)
         domains = {node.domain for node in self.nodes} - {""}
         opsets = [helper.make_opsetid("", self.opset), *(helper.make_opsetid(d, 1) for d in sorted(domains))]
         return helper.make_model(graph, opset_imports=opsets, ir_version=8)
@@ -356,3 +357,114 @@ def splits(domain: str) -> Case:
     a = net.quant(net.add("Conv", a, net.weights((2, 2, 1, 1))), 0.125, 6)
     x = net.add("Concat", net.add("Slice", b, np.array([0]), np.array([1]), np.array([1])), a, axis=1)
     return Case(net.model(net.quant(net.add("Conv", x, net.weights((2, 3, 2, 2))), 0.25, 4)))
+
+
+def _functions(*operators: tuple[str, int, dict[str, Any]]) -> Maker:
+    """Functions in turn, each between a matrix product and a quantizer."""
+
+    def maker(domain: str) -> Case:
+        net = Net(9, (5,), domain, max(opset for _, opset, _ in operators))
+        x = net.quant("x", 0.125, 6)
+        for at, (op, _, options) in enumerate(operators):
+            x = net.add("Add", net.dense(x, 5, 5, 4, 0.2), net.rng.normal(0, 0.5, 5))
+            if op in ("Log", "Sqrt", "Reciprocal", "Pow"):
+                x = net.add("Clip", x, np.float32(0.05), np.float32(3.0))
+            x = net.add(op, x, *([1.5] if op == "Pow" else []), **options)
+            x = net.quant(x, (0.11, 0.0625, 0.23)[at % 3], 4)
+        return Case(net.model(x))
+
+    return maker
+
+
+CASES["rising_functions"] = _functions(
+    ("Elu", 13, {"alpha": 0.7}), ("Selu", 13, {}), ("Celu", 13, {"alpha": 1.5}), ("Softplus", 13, {}),
+    ("Softsign", 13, {}), ("Erf", 13, {}), ("Exp", 13, {}), ("Log", 13, {}), ("Sqrt", 13, {}), ("Pow", 13, {}),
+    ("Atan", 13, {}), ("Asinh", 13, {}), ("Sinh", 13, {}), ("ThresholdedRelu", 13, {"alpha": 0.3}))
+CASES["other_functions"] = _functions(
+    ("HardSwish", 20, {}), ("Gelu", 20, {}), ("Gelu", 20, {"approximate": "tanh"}), ("Mish", 20, {}), ("Abs", 13, {}),
+    ("Neg", 13, {}), ("Floor", 13, {}), ("Ceil", 13, {}), ("Round", 13, {}), ("Reciprocal", 13, {}), ("Sin", 13, {}),
+    ("Cos", 13, {}), ("Tan", 13, {}))
+
+
+@case
+def swish(domain: str) -> Case:
+    """The youngest of ONNX's activations."""
+    net, x = _net(domain, 5, opset=24)
+    return Case(net.model(net.quant(net.add("Swish", net.dense(x, 5, 5)), 0.2, 4)))
+
+
+@case
+def bounds(domain: str) -> Case:
+    """Sums of many, greatest and least with constants, signs."""
+    net, x = _net(domain, 6)
+    a, b = net.quant(net.dense(x, 6, 6), 0.125, 6), net.quant(net.dense(x, 6, 6), 0.25, 4)
+    x = net.quant(net.add("Sum", a, b, x, np.full(6, 0.3)), 0.25, 5)
+    x = net.add("Max", net.add("Min", net.dense(x, 6, 6), np.float32(1.1)), net.rng.normal(-1, 0.2, 6))
+    x = net.add("Sign", net.add("Add", net.dense(net.quant(x, 0.1, 5), 6, 6), 0.013))
+    return Case(net.model(net.dense(x, 6, 3)))
+
+
+@case
+def positions(domain: str) -> Case:
+    """Positions into channels and back, an old Upsample, a sum and a maximum over all, a class by TopK."""
+    net, x = _net(domain, 2, 4, 4, opset=9)
+    x = net.add("SpaceToDepth", x, blocksize=2)
+    x = net.quant(net.add("Conv", x, net.weights((4, 8, 1, 1))), 0.25, 4)
+    x = net.add("Cast", net.add("Upsample", x, np.array([1, 1, 2, 3], np.float32), mode="nearest"), to=1)
+    a = net.quant(net.add("ReduceSum", x, axes=[2, 3], keepdims=0), 2.0, 5)
+    b = net.add("ReduceMax", x, axes=[2, 3], keepdims=0)
+    c = net.add("Gather", b, np.array([2, 0]), axis=1)
+    x = net.dense(net.add("Concat", a, b, c, axis=1), 10, 5)
+    return Case(net.model(net.add("TopK", x, k=1, axis=1, outputs=2)[1], TensorProto.INT64))
+
+
+@case
+def transposed(domain: str) -> Case:
+    """Transposed convolutions: with a stride, in groups, with an output padding."""
+    net, x = _net(domain, 4, 4, 4)
+    x = net.add("ConvTranspose", x, net.weights((4, 3, 3, 3)), strides=[2, 2], pads=[1, 1, 1, 1])
+    x = net.quant(net.add("Relu", x), 0.25, 4, signed=0)
+    x = net.add("ConvTranspose", x, net.weights((3, 2, 2, 2)), net.rng.normal(0, 1, 6), group=3)
+    x = net.quant(x, 0.5, 4)
+    x = net.add("ConvTranspose", x, net.weights((6, 1, 3, 3), 3), strides=[2, 2], pads=[1, 1, 1, 1],
+                output_padding=[1, 1])
+    return Case(net.model(net.quant(x, 0.5, 4)))
+
+
+@case
+def last_layout(domain: str) -> Case:
+    """QONNX's own operators with the channels last."""
+    net = Net(10, (6, 6, 2), domain)
+    last = "qonnx.custom_op.channels_last"
+    shapes: dict[str, tuple[int, ...]] = {}
+
+    def add(op: str, x: str, *constants: object, shape: tuple[int, ...], **options: object) -> str:
+        if op == "Conv":
+            options = {"strides": [1, 1], "group": 1, "dilations": [1, 1], "pads": [0, 0, 0, 0], **options}
+        y = str(net.add(op, x, *constants, **{"domain": last, **options}))
+        shapes.update({x: shapes.get(x, (1, *net.shape)), y: (1, *shape)})
+        return y
+
+    x = net.quant("x", 0.125, 6)
+    w, v = net.weights((4, 3, 3, 2)), net.weights((3, 2, 2, 4))
+    shapes |= {w: (4, 3, 3, 2), v: (3, 2, 2, 4)}
+    x = add("Conv", x, w, kernel_shape=[3, 3], pads=[1, 1, 1, 1], shape=(6, 6, 4))
+    x = net.quant(net.add("Relu", x), 0.25, 4, signed=0)
+    shapes[x] = (1, 6, 6, 4)
+    x = add("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2], pads=[0, 0, 0, 0], shape=(3, 3, 4))
+    x = add("MaxPoolNHWC", x, domain=GENERAL, kernel_shape=[2, 2], strides=[1, 1], pads=[0, 0, 0, 0], shape=(2, 2, 4))
+    x = add("Conv", x, v, kernel_shape=[2, 2], shape=(1, 1, 3))
+    return Case(net.model(net.quant(x, 0.25, 5), **shapes))
+
+
+@case
+def aliases(domain: str) -> Case:
+    """Other names: IntQuant for Quant, constants as nodes, a debugging marker, sizes, logarithms of classes."""
+    net = Net(11, (2, 3), domain or GENERAL)
+    x = net.add("IntQuant", "x", np.float32(0.125), 0.0, 6.0, domain=net.domain, signed=1, narrow=0)
+    net.nodes.append(helper.make_node("Constant", [], ["shape"], value_ints=[-1, 6]))
+    x = net.add("Reshape", x, "shape")
+    x = net.add("DebugMarker", x, domain=net.domain, export_debug_name="here")
+    factor = net.add("Cast", net.add("Size", net.add("Identity", np.zeros(4))), to=1)
+    x = net.quant(net.add("Div", net.dense(x, 6, 5), factor), 0.11, 4)
+    return Case(net.model(net.add("LogSoftmax", net.dense(x, 5, 4), axis=1)))

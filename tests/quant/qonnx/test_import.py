@@ -14,9 +14,11 @@ pytest.importorskip("qonnx")
 import onnx
 from support.imports import agree, imported_from
 from support.onnx_models import CASES, DIALECTS, GENERAL, U8, Net
+from support.random_onnx import random_network
 
 from bitloom.quant import BIPOLAR, Format, MatMul, Threshold, load, run, save
 from bitloom.quant.qonnx import import_qonnx
+from bitloom.quant.qonnx.importer import HANDLERS
 
 DIALECT_CASES = ("perceptron", "binary", "truncation", "thresholds", "zero_points")
 """Cases that hold each of QONNX's own operators: these are read in every dialect."""
@@ -28,6 +30,11 @@ def test_every_kind_of_layer_agrees_with_the_executor(name: str) -> None:
     agree(imported_from(case), case.model, count=40)
 
 
+def test_every_operator_of_the_importer_is_among_them() -> None:
+    seen = {node.op_type for make in CASES.values() for node in make(GENERAL).model.graph.node}
+    assert set(HANDLERS) - seen == {"HardTanh", "Hardtanh"}  # names that no executor knows
+
+
 @pytest.mark.parametrize("domain", DIALECTS[1:])
 @pytest.mark.parametrize("name", DIALECT_CASES)
 def test_every_dialect_is_read_alike(name: str, domain: str) -> None:
@@ -35,6 +42,12 @@ def test_every_dialect_is_read_alike(name: str, domain: str) -> None:
     imported = imported_from(case)
     agree(imported, case.model, count=8)
     assert str(imported.graph) == str(other.graph)
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_random_networks_agree_with_the_executor(seed: int) -> None:
+    model = random_network(seed, layers=2 + seed % 4)
+    agree(imported_from(model), model, count=12)
 
 
 @pytest.mark.parametrize("seed", range(12))
