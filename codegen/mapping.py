@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import gcd, prod
 
+import numpy as np
 from amaranth.hdl import Shape
 from amaranth.lib.wiring import Component
 
@@ -70,7 +71,7 @@ def templates(graph: Graph, node: Node) -> tuple[str, ...]:
 
     :raises RequestError: no template serves the operator.
     """
-    if isinstance(node, Input | Reshape):
+    if isinstance(node, Input) or transparent(graph, node):
         return ()
     if isinstance(node, Pool) and node.covers(graph[node.inputs[0]].output.shape):
         return ("GlobalPool",)
@@ -83,6 +84,23 @@ def templates(graph: Graph, node: Node) -> tuple[str, ...]:
         raise RequestError(f"node {node.name!r}: no template serves operator {node.op}; those served are "
                            f"{', '.join(cls.__name__ for cls in names)}")
     return (names[type(node)],)
+
+
+def transparent(graph: Graph, node: Node) -> bool:
+    """Whether the stream of what ``node`` reads carries the very bits of ``node``, so that it needs no unit.
+
+    That is so of a reshape, and of a table that takes one bit for the same bit: 0 and 1 for −1 and +1, or back.
+    """
+    if isinstance(node, Reshape):
+        return True
+    if not isinstance(node, Table):
+        return False
+    (x,) = operands(graph, node)
+    if x.format.bits != 1 or node.output.format.bits != 1 or x.format.signed != x.format.bipolar:
+        return False
+    ends = node.table[:, [0, -1]]
+    y = node.output.format
+    return bool(np.all(ends == [y.lo, y.hi])) and y.signed == y.bipolar
 
 
 SEARCH_LEVELS = 15

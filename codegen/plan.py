@@ -38,11 +38,12 @@ class Stage:
     @property
     def memories(self) -> str:
         """Where its constants live, in words: ``weights 1,024×12 block``."""
-        words = []
+        kinds: dict[str, list[str]] = {}
         for path, rom in self.component.roms().items():
             where = "constants" if rom.depth == 1 else rom.memory
-            words.append(f"{path} {rom.depth:,}×{rom.width} {where}")
-        return ", ".join(words)
+            kinds.setdefault(f"{rom.depth:,}×{rom.width} {where}", []).append(path)
+        return ", ".join(f"{paths[0]} {kind}" if len(paths) == 1 else f"{len(paths)} of {kind}"
+                         for kind, paths in kinds.items())
 
     @cached_property
     def predicted(self) -> Resources:

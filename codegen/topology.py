@@ -9,10 +9,10 @@ from math import gcd, prod
 import numpy as np
 from amaranth.lib.wiring import Component
 
-from bitloom.quant import Graph, Input, Node, Reshape
+from bitloom.quant import Graph, Input, Node
 
 from . import queues
-from .mapping import Folding, lanes_out, shape_of, vectors
+from .mapping import Folding, lanes_out, shape_of, transparent, vectors
 
 OUTPUT = ""
 """The target of the link that leaves the pipeline."""
@@ -178,13 +178,13 @@ def _burst(link: Link, bursts: Mapping[str, int]) -> int:
 
 def units(graph: Graph) -> list[Node]:
     """The nodes that have a unit, in the order of the data."""
-    return [node for node in graph if not isinstance(node, Input | Reshape)]
+    return [node for node in graph if not isinstance(node, Input) and not transparent(graph, node)]
 
 
 def source_of(graph: Graph, name: str) -> str:
-    """The unit (or the input) whose stream carries the value ``name``: a reshape passes its operand's."""
+    """The unit (or the input) whose stream carries the bits of the value ``name``."""
     node = graph[name]
-    while isinstance(node, Reshape):
+    while transparent(graph, node):
         node = graph[node.inputs[0]]
     return node.name
 
