@@ -63,7 +63,7 @@ def _chosen(node: Threshold | Requantize | Table, x: Format, bounds: Range) -> N
         return node
     if isinstance(node, Table) and len(node.table) == 1 and x.bits <= LOOKUP_BITS:
         return node
-    steps = as_threshold(node, x, bounds)
+    steps = as_threshold(node, bounds)
     if steps is None or steps.y_step != 1 or steps.thresholds.shape[1] <= COMPARED_LEVELS:
         return node
     line = _line(steps, channel_ranges(bounds, len(steps.thresholds)), shift_only=isinstance(node, Table))

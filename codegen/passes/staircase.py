@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bitloom.quant import Format, Range, Requantize, Table, Threshold
+from bitloom.quant import Range, Requantize, Table, Threshold
 
 from .ranges import channel_ranges
 
@@ -12,8 +12,8 @@ MOST_LEVELS = 1023
 """Functions of more levels are left as they are."""
 
 
-def as_threshold(node: Threshold | Requantize | Table, x: Format, bounds: Range) -> Threshold | None:
-    """The thresholds that compute the same as ``node`` for operands of format ``x`` within ``bounds``.
+def as_threshold(node: Threshold | Requantize | Table, bounds: Range) -> Threshold | None:
+    """The thresholds that compute the same as ``node`` for operands within ``bounds``.
 
     None if the function falls somewhere, or has no levels or more than :data:`MOST_LEVELS`.
     """
@@ -23,8 +23,6 @@ def as_threshold(node: Threshold | Requantize | Table, x: Format, bounds: Range)
         return unrolled(node)
     lo, hi = (bound[:, None] for bound in channel_ranges(bounds, len(node.table)))
     values = node.x_min + np.arange(node.table.shape[1])
-    if x.bipolar:
-        values = values[::2]
     table = np.take_along_axis(node.table, np.clip(values, lo, hi) - node.x_min, axis=1)
     if np.any(np.diff(table, axis=1) < 0):
         return None

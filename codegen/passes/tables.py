@@ -40,7 +40,7 @@ def _chosen(node: Threshold | Requantize | Table, x: Tensor, bounds: Range) -> T
     shift = isinstance(node, Requantize) and bool(np.all(node.multiplier == 1))
     if small or shift or isinstance(node, Threshold):
         return node
-    steps = as_threshold(node, x.format, bounds)
+    steps = as_threshold(node, bounds)
     return node if steps is None or steps.thresholds.shape[1] > COMPARED_LEVELS else steps
 
 

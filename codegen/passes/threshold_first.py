@@ -39,7 +39,7 @@ def _goes_first(graph: Graph, mover: Pool | Upsample, function: Threshold | Requ
     if mover.kind != "max" or after.bits >= before.bits:
         return False
     if isinstance(function, Table):
-        return as_threshold(function, before, value_ranges(graph)[mover.inputs[0]]) is not None
+        return as_threshold(function, value_ranges(graph)[mover.inputs[0]]) is not None
     return True
 
 
