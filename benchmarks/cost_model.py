@@ -3,176 +3,57 @@
 
     python benchmarks/cost_model.py [--families ice40 ecp5 gowin] [--templates MatVec …] [--points 48]
 
-Each point is one template with random parameters, emitted, synthesized with yosys and counted as packing will count it
-(LUTs and flip-flops that share a cell once). The fit is non-negative least squares on relative errors (Lawson and
-Hanson, 1974). Prints, per family and template, the median and the worst relative error over the points that the fit saw
-and over a fifth that it did not. Stage of all figures: synthesized.
+Each point is one template with random parameters (:mod:`cost_points`), emitted, synthesized with yosys and counted as
+packing will count it (LUTs and flip-flops that share a cell once, what carry chains add). The fit is non-negative least
+squares on relative errors (Lawson and Hanson, 1974). Prints, per family and template, the median and the worst relative
+error over the points that the fit saw and over a fifth that it did not, and how many predictions of block memories were
+wrong. Points are kept in the work folder, so that an interrupted run goes on where it was. Stage of all figures:
+synthesized.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import random
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import yaml
-from amaranth.hdl import signed, unsigned
 from amaranth.lib.wiring import Component
+from cost_points import TEMPLATES
 from rich.progress import track
 from scipy.optimize import nnls
-from spatial_points import TEMPLATES as SPATIAL
 
 from bitloom.boards.board import load
 from bitloom.boards.flow import synthesize
 from bitloom.boards.flow.workbench import Workbench
-from bitloom.codegen import Resources, emit_verilog
-from bitloom.hw import (
-    Add,
-    ArgMax,
-    Concat,
-    Fork,
-    MatVec,
-    Requantizer,
-    StreamFIFO,
-    Table,
-    Threshold,
-    ThresholdSearch,
-    WidthConverter,
-)
+from bitloom.codegen import FAMILIES, Resources, emit_rtlil, emit_verilog
+from bitloom.codegen.cost import blocks
 
 BOARDS = {"ice40": "icebreaker", "ecp5": "ulx3s-85f", "gowin": "tang-nano-9k"}
 """The board whose device stands for each family."""
 
-KINDS = {"binary": 1, "ternary": 1, "3 bits": 3, "4 bits": 7, "6 bits": 31}
-"""Kinds of weights and their greatest magnitude."""
 
+class Points:
+    """Synthesized counts, kept in a file by the digest of what was synthesized."""
 
-def divisors(n: int, most: int) -> list[int]:
-    """The divisors of ``n`` up to ``most``."""
-    return [d for d in range(1, n + 1) if n % d == 0 and d <= most]
+    def __init__(self, family: str, folder: Path) -> None:
+        self.bench = Workbench(load(BOARDS[family]), folder / family)
+        self.path = self.bench.out / "points.json"
+        self.known: dict[str, dict[str, float]] = json.loads(self.path.read_text()) if self.path.is_file() else {}
 
-
-def matvec(rng: random.Random, numbers: np.random.Generator) -> Component:
-    """A random matrix–vector unit; one in four is fully parallel and small."""
-    kind = rng.choice(list(KINDS))
-    n, k = rng.choice([8, 12, 16, 32, 64]), rng.choice([8, 16, 24, 32, 64])
-    if rng.random() < 0.25:
-        n, k = rng.choice([4, 8, 10]), rng.choice([8, 16, 32])
-    parallel = n <= 10
-    pe, simd = (n, k) if parallel else (rng.choice(divisors(n, 16)), rng.choice(divisors(k, 32)))
-    most = KINDS[kind]
-    weights = numbers.choice([-1, 1], (n, k)) if kind == "binary" else numbers.integers(-most, most + 1, (n, k))
-    bits = rng.choice([1, 2, 3, 4, 8])
-    bipolar = bits == 1 and rng.random() < 0.5
-    return MatVec(weights, pe=pe, simd=simd, activation=unsigned(bits), accumulator=signed(bits + 14),
-                  bipolar_activation=bipolar, memory=rng.choice(["block", "distributed"]))
-
-
-def threshold(rng: random.Random, numbers: np.random.Generator) -> Component:
-    """A random threshold unit; one in four has one row for all channels."""
-    channels, bits = rng.choice([8, 16, 32, 48, 64]), rng.choice([1, 2, 3])
-    width = rng.choice([5, 8, 10, 12])
-    rows = 1 if rng.random() < 0.25 else channels
-    shape = signed(width)
-    steps = numbers.integers(-(1 << (width - 2)), 1 << (width - 2), (rows, (1 << bits) - 1))
-    return Threshold(np.sort(steps, axis=1), channels=channels, lanes=rng.choice(divisors(channels, 12)),
-                     input=shape, output=unsigned(bits), memory=rng.choice(["block", "distributed"]))
-
-
-def argmax(rng: random.Random, numbers: np.random.Generator) -> Component:
-    """A random argmax."""
-    elements = rng.choice([4, 8, 10, 12, 16])
-    return ArgMax(elements, lanes=rng.choice(divisors(elements, 16)), input=signed(rng.choice([6, 8, 10, 14])))
-
-
-def width_converter(rng: random.Random, numbers: np.random.Generator) -> Component:
-    """A random width converter."""
-    narrow, ratio = rng.choice([1, 2, 3, 4, 8]), rng.choice([2, 3, 4, 8])
-    lanes = (narrow, narrow * ratio) if rng.random() < 0.5 else (narrow * ratio, narrow)
-    return WidthConverter(unsigned(rng.choice([1, 2, 3, 8])), *lanes)
-
-
-def fork(rng: random.Random, numbers: np.random.Generator) -> Component:
-    """A random fork."""
-    return Fork(unsigned(rng.choice([1, 2, 4, 8])), rng.choice([1, 2, 4, 8]), rng.choice([2, 2, 3, 4]))
-
-
-def stream_fifo(rng: random.Random, numbers: np.random.Generator) -> Component:
-    """A random queue, where it would be put; small ones in registers."""
-    width, depth = rng.choice([1, 2, 4, 8, 16, 32]), rng.choice([2, 3, 4, 5, 8, 9, 16, 32, 65, 200])
-    return StreamFIFO(unsigned(width), depth)
-
-
-def add(rng: random.Random, numbers: np.random.Generator) -> Component:
-    """A random addition; half of them with multipliers."""
-    elements, width = rng.choice([8, 12, 16, 64]), rng.choice([2, 4, 8, 12])
-    factors = (1, rng.choice([1, -1])) if rng.random() < 0.5 else (rng.randint(1, 255), rng.randint(-255, -1))
-    return Add(elements, lanes=rng.choice(divisors(elements, 16)), inputs=(signed(width), unsigned(width)),
-               multipliers=factors, output=signed(width + 10))
-
-
-def concat(rng: random.Random, numbers: np.random.Generator) -> Component:
-    """A random concatenation of two to four inputs."""
-    lanes, width = rng.choice([1, 2, 4, 8]), rng.choice([1, 2, 4, 8])
-    channels = [lanes * rng.choice([1, 2, 3, 8, 16]) for _ in range(rng.choice([2, 2, 3, 4]))]
-    return Concat(channels, lanes=lanes, inputs=[unsigned(width)] * len(channels), output=unsigned(width))
-
-
-def threshold_search(rng: random.Random, numbers: np.random.Generator) -> Component:
-    """A random threshold unit of 4 to 8 bits; one in four has one row for all channels."""
-    channels, bits, width = rng.choice([8, 16, 32, 64]), rng.choice([4, 5, 6, 8]), rng.choice([8, 10, 12, 16])
-    rows = 1 if rng.random() < 0.25 else channels
-    steps = numbers.integers(-(1 << (width - 2)), 1 << (width - 2), (rows, (1 << bits) - 1))
-    y_min = rng.choice([0, -(1 << (bits - 1))])
-    return ThresholdSearch(np.sort(steps, axis=1), channels=channels, lanes=rng.choice(divisors(channels, 4)),
-                           input=signed(width), output=signed(bits) if y_min else unsigned(bits), y_min=y_min,
-                           memory=rng.choice(["auto", "block"]))
-
-
-def requantizer(rng: random.Random, numbers: np.random.Generator) -> Component:
-    """A random requantizer: a third each with multipliers per channel, with one for all, and with a plain shift."""
-    channels, bits, width = rng.choice([8, 16, 32, 64]), rng.choice([2, 4, 8]), rng.choice([8, 12, 16, 20])
-    kind, factor = rng.choice(["per channel", "one", "shift"]), rng.choice([4, 8, 12])
-    factor = 0 if kind == "shift" else factor
-    multiplier = numbers.integers(1, 1 << factor, channels if kind == "per channel" else 1, endpoint=True)
-    shift = max(1, width + factor - bits - rng.randint(1, 4))
-    reach = 1 << (width + factor - 2)
-    offset = numbers.integers(-reach, reach, channels) if rng.random() < 0.75 else np.array([1 << (shift - 1)])
-    return Requantizer(multiplier, offset, channels=channels, lanes=rng.choice(divisors(channels, 8)),
-                       input=signed(width), output=unsigned(bits), shift=shift, y_min=0, y_max=(1 << bits) - 1,
-                       memory=rng.choice(["auto", "distributed"]))
-
-
-def table(rng: random.Random, numbers: np.random.Generator) -> Component:
-    """A random table; one in two has a row for each channel."""
-    channels, width, bits = rng.choice([4, 8, 16]), rng.choice([2, 3, 4, 6, 8]), rng.choice([1, 2, 4, 8])
-    entries = numbers.integers(0, 1 << bits, (rng.choice([1, channels]), 1 << width))
-    return Table(entries, channels=channels, lanes=rng.choice(divisors(channels, 4)), input=unsigned(width),
-                 output=unsigned(bits), x_min=0, memory=rng.choice(["auto", "distributed"]))
-
-
-TEMPLATES = {
-    "MatVec": matvec,
-    "Threshold": threshold,
-    "ArgMax": argmax,
-    "WidthConverter": width_converter,
-    "Fork": fork,
-    "StreamFIFO": stream_fifo,
-    "Add": add,
-    "Concat": concat,
-    "ThresholdSearch": threshold_search,
-    "Requantizer": requantizer,
-    "Table": table,
-    **SPATIAL,
-}
-
-
-def measure(bench: Workbench, component: Component) -> Resources:
-    """``component`` alone, synthesized for the bench's board."""
-    source = bench.out / "point.v"
-    source.write_text(emit_verilog(component, "top"))
-    return synthesize(bench, source).used
+    def measure(self, component: Component) -> Resources:
+        """``component`` alone, synthesized for the bench's board."""
+        key = sha256(emit_rtlil(component, "top").encode()).hexdigest()
+        if key not in self.known:
+            source = self.bench.out / "point.v"
+            source.parent.mkdir(parents=True, exist_ok=True)
+            source.write_text(emit_verilog(component, "top"))
+            self.known[key] = synthesize(self.bench, source).used.rounded()
+            self.path.write_text(json.dumps(self.known))
+        return Resources(**self.known[key])
 
 
 def fit(features: list[dict[str, float]], counts: list[float]) -> dict[str, float]:
@@ -190,29 +71,28 @@ def errors(coefficients: dict[str, float], features: list[dict[str, float]], cou
     return np.abs(np.array(predicted) - counts) / np.maximum(np.array(counts), 8.0)
 
 
-def calibrate(family: str, names: list[str], points: int, folder: Path) -> dict[str, object]:
+def calibrate(family: str, names: list[str], count: int, folder: Path) -> dict[str, object]:
     """The cost entries of the templates ``names`` for one family."""
-    bench = Workbench(load(BOARDS[family]), folder / family)
+    points = Points(family, folder)
     templates: dict[str, object] = {}
     for name in names:
-        make = TEMPLATES[name]
-        rng, numbers = random.Random(f"{name}"), np.random.default_rng(1)
-        features, luts, ffs = [], [], []
-        for _ in track(range(points), f"{family} {name}"):
-            component = make(rng, numbers)
-            used = measure(bench, component)
-            features.append({**component.features(), "unit": 1.0})
-            luts.append(used.lut)
-            ffs.append(used.ff)
-        seen = slice(0, len(features) * 4 // 5)
+        rng, numbers = random.Random(name), np.random.default_rng(1)
+        components = [TEMPLATES[name](rng, numbers) for _ in range(count)]
+        used = [points.measure(component) for component in track(components, f"{family} {name}")]
+        features = [{**component.features(), "unit": 1.0} for component in components]
+        wrong = sum(blocks(FAMILIES[family], component) != count.bram for component, count in zip(components, used))
+        if wrong:
+            print(f"{family:6} {name:15} block memories of {wrong} points predicted wrongly")
+        seen = slice(0, count * 4 // 5)
         templates[name] = {}
-        for kind, counts in (("lut", luts), ("ff", ffs)):
+        for kind in ("lut", "ff"):
+            counts = [getattr(point, kind) for point in used]
             trial = fit(features[seen], counts[seen])
             inside, outside = (errors(trial, features[part], counts[part]) for part in (seen, slice(seen.stop, None)))
             print(f"{family:6} {name:15} {kind:4} seen {np.median(inside):6.1%} median {inside.max():6.1%} worst error;"
                   f" unseen {np.median(outside):6.1%} median {outside.max():6.1%} worst")
             templates[name][kind] = fit(features, counts)
-    return {"synthesized_with": bench.tools["yosys"], "templates": templates}
+    return {"synthesized_with": points.bench.tools["yosys"], "templates": templates}
 
 
 def main() -> None:

@@ -49,25 +49,31 @@ def divisors(n: int) -> list[int]:
     return [d for d in range(1, n + 1) if n % d == 0]
 
 
-def options(graph: Graph, node: Node, family: Family, override: Mapping[str, object], *,
-            most: int | None = None, budget: Resources | None = None) -> list[Option]:
-    """Every folding of the unit of ``node`` that divides and respects ``override``, with its predicted cost.
+def options(graph: Graph, node: Node, family: Family, override: Mapping[str, object], *, limit: int | None = None,
+            budget: Resources | None = None, idle: int | None = None) -> list[Option]:
+    """The foldings of the unit of ``node`` that divide and respect ``override``, with their predicted cost.
 
-    :param most: leave out those that take more cycles per sample.
+    :param limit: leave out those that take more cycles per sample.
     :param budget: leave out those that need more LUTs alone. More output lanes never make a matrix–vector unit smaller
         whose weights are in block memory, so those behind the first that is too large are not priced at all.
+    :param idle: leave out matrix–vector units so large that they would idle for all but one in ``idle`` cycles of
+        ``limit`` (or of the unit's own slowest folding). One whose weights are constants stays: it may be the smallest.
     """
     found: list[Option] = []
     too_large: dict[int, int] = {}  # SIMD → the least PE whose arithmetic alone is above the budget
-    for folding in foldings(graph, node, override):
+    choices = list(foldings(graph, node, override))
+    most = max(_words(node, folding) for folding in choices)
+    if limit is not None:
+        most = min(most, limit // vectors(graph, node))
+    for folding in choices:
         if isinstance(node, MatMul):
-            words = node.weights.size // (folding.pe * folding.simd)
-            if most is not None and words * vectors(graph, node) > most:
+            words = _words(node, folding)
+            if words > most or (idle is not None and words > 1 and words * idle < most):
                 continue
             if words > _FOLDED_AWAY and folding.pe >= too_large.get(folding.simd, folding.pe + 1):
                 continue
         option = _option(graph, node, family, folding)
-        if most is not None and option.interval > most:
+        if limit is not None and option.interval > limit:
             continue
         if budget is not None and option.resources.lut > budget.lut:
             if folding.memory == "block":
@@ -75,6 +81,19 @@ def options(graph: Graph, node: Node, family: Family, override: Mapping[str, obj
             continue
         found.append(option)
     return found
+
+
+def intervals(graph: Graph, node: Node, family: Family, override: Mapping[str, object]) -> set[int]:
+    """The cycles per sample of every folding of ``node`` that respects ``override``."""
+    found = foldings(graph, node, override)
+    if isinstance(node, MatMul):
+        return {_words(node, folding) * vectors(graph, node) for folding in found}
+    return {_option(graph, node, family, folding).interval for folding in found}
+
+
+def _words(node: Node, folding: Folding) -> int:
+    """Cycles per vector of a matrix–vector unit, as many as it has words of weights; 0 for other units."""
+    return node.weights.size // (folding.pe * folding.simd) if isinstance(node, MatMul) else 0
 
 
 def foldings(graph: Graph, node: Node, override: Mapping[str, object]) -> Iterator[Folding]:

@@ -113,9 +113,9 @@ class Network:
     edges: tuple[Edge, ...]
 
     @classmethod
-    def of(cls, graph: Graph, family: Family, overrides: Overrides, *, most: int | None = None,
-           budget: Resources | None = None) -> Network:
-        """Every choice that ``graph`` leaves under ``overrides``; ``most`` and ``budget`` as in :func:`options`."""
+    def of(cls, graph: Graph, family: Family, overrides: Overrides, *, limit: int | None = None,
+           budget: Resources | None = None, idle: int | None = None) -> Network:
+        """The choices that ``graph`` leaves under ``overrides``; the rest as in :func:`options`."""
         nodes = units(graph)
         names = [graph.input.name, *(node.name for node in nodes)]
         edges = [Edge(names.index(source), target, elements(graph, source), shape_of(graph[source].output.format).width)
@@ -123,7 +123,8 @@ class Network:
                  for source in (source_of(graph, name) for name in node.inputs)]
         entry = next(index for index, edge in enumerate(edges) if edge.source == 0)
         edges[entry] = replace(edges[entry], same=True)
-        found = [options(graph, node, family, overrides.get(node.name, {}), most=most, budget=budget) for node in nodes]
+        found = [options(graph, node, family, overrides.get(node.name, {}), limit=limit, budget=budget, idle=idle)
+                 for node in nodes]
         choices = [_input_options(graph, found[edges[entry].target - 1]), *found]
         parts = []
         for index, (node, chosen) in enumerate(zip([graph.input, *nodes], choices)):
@@ -148,14 +149,24 @@ class Network:
             total = total + cost.link(self.family, a, b, edge.bits)
         return total
 
+    def interval(self, picked: Sequence[Option]) -> int:
+        """Cycles per sample of the options ``picked``, one per unit, and of the links between them."""
+        links = [edge.cycles(picked[edge.source].lanes_out, picked[edge.target].folding.simd) for edge in self.edges]
+        return max([option.interval for option in picked] + links)
+
     def within(self, interval: int | None) -> Network:
         """The same without the options that take more cycles per sample."""
         if interval is None:
             return self
         return replace(self, units=tuple(unit.only(unit.times[:, 0] <= interval) for unit in self.units))
 
+    def exceeds(self, budget: Resources) -> bool:
+        """Whether even the least of each resource is above ``budget``, link or no link."""
+        least = np.sum([unit.used.min(axis=0) for unit in self.units], axis=0)
+        return any(amount > getattr(budget, kind) * SCALE for kind, amount in zip(KINDS, least))
+
     def intervals(self) -> list[int]:
-        """Every interval that the pipeline can have, in ascending order."""
+        """Every interval that the pipeline can have with these options, in ascending order."""
         found = {int(cycles) for unit in self.units for cycles in unit.times[:, 0]}
         for edge in self.edges:
             pairs = {gcd(a, b) for a in set(self.units[edge.source].lanes_out)

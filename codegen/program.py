@@ -8,7 +8,6 @@ elsewhere; the plan's is exact everywhere).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from math import ceil
 from typing import Any
@@ -28,13 +27,18 @@ _PARTS = 64
 
 
 class Program:
-    """The integer program of one network whose links take at most ``limit`` cycles, and its solution for some goals."""
+    """The integer program of one network, of which nothing takes more than ``limit`` cycles per sample or ``budget``.
 
-    def __init__(self, network: Network, limit: int | None, *, timed: bool = False) -> None:
-        self.network = network = network.within(limit).pruned(limit, timed)
-        self.possible = network.possible
+    ``timed`` where the latency is a goal.
+    """
+
+    def __init__(self, network: Network, limit: int | None, budget: Resources | None, *, timed: bool = False) -> None:
+        network = network.within(limit)
+        self.possible = network.possible and (budget is None or not network.exceeds(budget))
         if not self.possible:
             return
+        self.budget = budget
+        self.network = network = network.pruned(limit, timed)
         self.model = cp_model.CpModel()
         self.chosen = [[self.model.new_bool_var("") for _ in unit.options] for unit in network.units]
         self.usage: list[Linear] = [0] * len(KINDS)
@@ -44,6 +48,9 @@ class Program:
         self.times: list[list[Linear]] = []
         for edge in network.edges:
             self._link(edge, limit)
+        if budget is not None:
+            for kind, used in zip(KINDS, self.usage):
+                self.model.add(used <= int(getattr(budget, kind) * SCALE))
 
     def _use(self, used: np.ndarray, choice: list[Any]) -> None:
         for kind, column in enumerate(used.T):
@@ -67,13 +74,13 @@ class Program:
         self.times.append([sum(int(row[k]) * x for row, x in zip(rows, pairs.values()))
                            for k in range(len(KINDS), table.shape[2])])
 
-    def _area(self, budget: Resources | None) -> Linear:
+    def _area(self) -> Linear:
         """One number for area: what is scarce on the device counts for more."""
         total: Linear = 0
         for kind, used in zip(KINDS, self.usage):
             weight = getattr(AREA_WEIGHTS, kind)
-            if budget is not None and getattr(budget, kind) > 0:
-                weight = 4000 / getattr(budget, kind)
+            if self.budget is not None and getattr(self.budget, kind) > 0:
+                weight = 4000 / getattr(self.budget, kind)
             total = total + used * ceil(weight * 16)
         return total
 
@@ -99,24 +106,22 @@ class Program:
             self.model.add(whole * spread[edge.target] >= (whole - read) * arrival)
         return first[-1]
 
-    def solve(self, goals: Sequence[str], budget: Resources | None) -> list[Option] | None:
+    def solve(self, *goals: str) -> list[Option] | None:
         """The options, one per unit, that minimize the goals (``latency``, ``area``) in lexicographic order.
 
-        None if nothing within ``budget`` satisfies the constraints. Without goals, any options that do.
+        None if nothing satisfies the constraints. Without goals, any options that do.
         """
         if not self.possible:
             return None
-        if budget is not None:
-            for kind, used in zip(KINDS, self.usage):
-                self.model.add(used <= int(getattr(budget, kind) * SCALE))
         solver = cp_model.CpSolver()
         solver.parameters.num_workers = 1  # the same answer in each run
         solver.parameters.random_seed = 0
+        solver.parameters.linearization_level = 2  # most programs need no search with the whole flow relaxed
         solver.parameters.max_deterministic_time = 10
         solver.parameters.catch_sigint_signal = False  # its own handler would outlive it and end the whole process
         picked = None
         for goal in goals or ("",):
-            value = self._latency() if goal == "latency" else self._area(budget) if goal == "area" else 0
+            value = self._latency() if goal == "latency" else self._area() if goal == "area" else 0
             self.model.minimize(value)
             if _interruptible(solver, self.model) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
                 return picked

@@ -12,7 +12,8 @@ from bitloom import RequestError
 from bitloom.quant import Graph, MatMul
 
 from .families import Family, Resources
-from .folding import Folding, Option, Overrides
+from .folding import Folding, Option, Overrides, intervals, options
+from .mapping import elements, vectors
 from .network import Network
 from .program import Program
 from .topology import units
@@ -20,6 +21,12 @@ from .topology import units
 TARGETS = ("throughput", "latency", "area")
 
 NOTHING = Resources()
+
+_IDLE = 16
+"""No matrix–vector unit is worth building that works in less than one of so many cycles."""
+
+_STRIDE = 4
+"""How much slower the next interval is that is tried where one does not fit."""
 
 _NAMED = 4
 """Layers whose foldings a message names."""
@@ -50,10 +57,10 @@ class _Request:
         """The budget for units and links."""
         return None if self.budget is None else self.budget + self.reserve.scaled(-1)
 
-    def network(self, *, budgeted: bool = True) -> Network:
-        """The choices there are."""
-        return Network.of(self.graph, self.family, self.overrides, most=self.max_interval,
-                          budget=self.left if budgeted else None)
+    def network(self, limit: int | None, *, budgeted: bool = True, thorough: bool = False) -> Network:
+        """The choices there are within ``limit`` cycles per sample."""
+        return Network.of(self.graph, self.family, self.overrides, limit=limit, budget=self.left if budgeted else None,
+                          idle=None if thorough else _IDLE)
 
 
 def choose(
@@ -80,54 +87,97 @@ def choose(
     if target not in TARGETS:
         raise RequestError(f"target must be one of {', '.join(TARGETS)}, not {target!r}")
     request = _Request(graph, family, budget, max_interval, overrides, reserve)
-    network = request.network()
     if target == "latency":
-        picked = _quickest(network, request.left, max_interval)
+        picked = _quickest(request)
     elif target == "throughput" and max_interval is None:
-        picked = _fastest(network, request.left)
+        picked = _fastest(request)
     else:
-        picked = _smallest(network, request.left, max_interval)
+        picked = _smallest(request, max_interval)
     if picked is None:
         raise _unfit(request)
-    return {unit.name: option.folding for unit, option in zip(network.units[1:], picked[1:])}
+    return {node.name: option.folding for node, option in zip(units(graph), picked[1:])}
 
 
-def _smallest(network: Network, budget: Resources | None, limit: int | None) -> list[Option] | None:
+def _smallest(request: _Request, limit: int | None) -> list[Option] | None:
     """The options of least area of which no unit and no link takes more than ``limit`` cycles per sample."""
-    return Program(network, limit).solve(("area",), budget)
+    return Program(request.network(limit), limit, request.left).solve("area")
 
 
-def _quickest(network: Network, budget: Resources | None, limit: int | None) -> list[Option] | None:
+def _quickest(request: _Request) -> list[Option] | None:
     """The options of least latency, and of those the smallest."""
-    return Program(network, limit, timed=True).solve(("latency", "area"), budget)
+    limit = request.max_interval
+    return Program(request.network(limit, thorough=True), limit, request.left, timed=True).solve("latency", "area")
 
 
-def _fastest(network: Network, budget: Resources | None) -> list[Option] | None:
+def _fastest(request: _Request) -> list[Option] | None:
     """The options of the least interval, and of those the smallest."""
-    interval = _least_interval(network, budget)
-    return None if interval is None else _smallest(network, budget, interval)
+    interval = _least_interval(request)
+    return None if interval is None else _smallest(request, interval)
 
 
-def _least_interval(network: Network, budget: Resources | None) -> int | None:
-    """The least interval that fits ``budget``, by bisection; None if nothing does."""
-    intervals = network.intervals()
-    low, high = 0, len(intervals)  # the answer's place, ``high`` if there is none
+def _least_interval(request: _Request) -> int | None:
+    """The least interval that fits the budget: in large steps from a guess, then by bisection; None if nothing fits."""
+    least, most = _range(request)
+    if least > most:
+        return None
+    limits = [least]
+    while limits[-1] < most:
+        limits.append(min(limits[-1] * _STRIDE, most))
+    low, high = 0, len(limits)  # places of the least limit that may fit and of the least that does
+    place = _guess(request, limits)
+    networks = {}
+    while low < high:
+        networks[place] = request.network(limits[place])
+        if Program(networks[place], limits[place], request.left).solve() is None:
+            low = place = place + 1
+        else:
+            high, place = place, place - 1
+    if high == len(limits):
+        return None
+    below = limits[high - 1] if high else 0
+    steps = [cycles for cycles in networks[high].intervals() if below < cycles <= limits[high]]
+    low, high, network = 0, len(steps) - 1, networks[high]
     while low < high:
         middle = (low + high) // 2
-        if Program(network, intervals[middle]).solve((), budget) is None:
+        picked = Program(network, steps[middle], request.left).solve()
+        if picked is None:
             low = middle + 1
         else:
-            high = middle
-    return intervals[low] if low < len(intervals) else None
+            high = steps.index(network.interval(picked))
+    return steps[low]
+
+
+def _guess(request: _Request, limits: list[int]) -> int:
+    """The place of an interval that may just fit: two LUTs for each bit of a product, other units at their smallest."""
+    if request.left is None:
+        return 0
+    graph, bits, luts = request.graph, 0, 0.0
+    for node in units(graph):
+        if isinstance(node, MatMul):
+            planes, wide = max(1, node.weight_format.bits - 1), graph[node.inputs[0]].output.format.bits
+            bits += node.weights.size * vectors(graph, node) * planes * wide
+        else:
+            override = request.overrides.get(node.name, {})
+            luts += min(option.resources.lut for option in options(graph, node, request.family, override))
+    fits = (place for place, limit in enumerate(limits) if luts + 2 * bits / limit < request.left.lut)
+    return next(fits, len(limits) - 1)
+
+
+def _range(request: _Request) -> tuple[int, int]:
+    """The intervals that the pipeline can have: as fast as its slowest unit can be, to an element per cycle."""
+    graph = request.graph
+    each = [intervals(graph, node, request.family, request.overrides.get(node.name, {})) for node in units(graph)]
+    most = max(max(elements(graph, node.name) for node in graph), *(max(cycles) for cycles in each))
+    return max(min(cycles) for cycles in each), min(most, request.max_interval or most)
 
 
 def _unfit(request: _Request) -> RequestError:
     """Why nothing fits: the rate is out of reach at any size, or the least that would do is above the budget."""
     limit, budget = request.max_interval, request.budget
-    network = request.network(budgeted=False)
-    picked = _smallest(network, None, limit)
+    network = request.network(limit, budgeted=False)
+    picked = Program(network, limit, None).solve("area")
     if picked is None:
-        fastest = _least_interval(replace(request, max_interval=None).network(budgeted=False), None)
+        fastest = _least_interval(replace(request, budget=None, max_interval=None))
         return RequestError(f"no folding reaches one sample per {limit} cycles; the fastest takes {fastest}")
     assert budget is not None
     needed = network.total(picked) + request.reserve
@@ -147,7 +197,7 @@ def _ways_out(request: _Request) -> list[str]:
         tries.append(("ask for a lower rate", replace(request, max_interval=None)))
     hints = []
     for words, changed in tries:
-        picked = _fastest(changed.network(), changed.left)
+        picked = _fastest(changed)
         if picked is not None:
             slowest = max(option.interval for option in picked[1:])
             hints.append(f"{words} ({_told(request.graph, picked)} fits, with a sample each {slowest:,} cycles)")

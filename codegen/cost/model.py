@@ -39,11 +39,11 @@ def predict(family: Family, component: Component) -> Resources:
                            f"benchmarks/cost_model.py --families {family.name} --templates {template}")
     table = known[template]
     lut, ff = (sum(weight * features.get(name, 0) for name, weight in table[kind].items()) for kind in ("lut", "ff"))
-    return Resources(lut=lut, ff=ff, bram=_blocks(family, component))
+    return Resources(lut=lut, ff=ff, bram=blocks(family, component))
 
 
-def _blocks(family: Family, component: Component) -> int:
-    """Block memories for the ROMs and the buffers of ``component``."""
+def blocks(family: Family, component: Component) -> int:
+    """How many block memories the ROMs and the buffers of ``component`` will take."""
     roms = component.roms().values() if hasattr(component, "roms") else ()
     count = sum(family.blocks(rom.depth, rom.width) for rom in roms if rom.memory == "block" and rom.depth > 1)
     count += sum(family.blocks(depth, width) for depth, width, kind in getattr(component, "buffers", ())
@@ -79,4 +79,4 @@ def queue(family: Family, depth: int, bits: int) -> Resources:
 @lru_cache(maxsize=1 << 12)
 def fork(family: Family, bits: int, copies: int) -> Resources:
     """What a fork of beats of ``bits`` bits will need on ``family``."""
-    return predict(family, hw.Fork(unsigned(bits), 1, copies))
+    return predict(family, hw.Fork(unsigned(1), bits, copies))
