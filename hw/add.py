@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 import numpy as np
 from amaranth.hdl import Cat, Const, Module, Shape, Value, unsigned
-from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from . import shift_add
+from .component import Component
 from .control import Steps
 from .parameters import bounds, divisor, integer_array, integer_shape, positive, shape_of_range
 from .pipeline import Pipeline
@@ -17,7 +17,7 @@ from .stream import vector
 Bounds = tuple[int, int]
 
 
-class Add(wiring.Component):
+class Add(Component):
     """y = m_0 · a + m_1 · b with integer multipliers: a tree of adders over shifted operands, one level per stage.
 
     A multiplier is a few signed digits, so that 1, 2, 4 … cost nothing and 3, 5, 6, 7 … one adder per lane. A

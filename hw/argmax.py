@@ -2,17 +2,17 @@
 
 import numpy as np
 from amaranth.hdl import Const, Module, Mux, Shape, Signal, Value, unsigned
-from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
+from .component import Component
 from .control import Steps
 from .counters import advance
 from .parameters import bounds, divisor, integer_array, integer_shape, positive
 from .stream import vector
 
 
-class ArgMax(wiring.Component):
+class ArgMax(Component):
     """Index of the greatest element, the lowest index on ties.
 
     A tree of comparisons finds the greatest of a beat; a register after it where there are both several lanes and

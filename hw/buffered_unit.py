@@ -2,9 +2,9 @@
 """BufferedUnit: what the units that read their input from a LoopBuffer share; LoopReader, which does just that."""
 
 from amaranth.hdl import Module, Shape, Signal, unsigned
-from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from .component import Component
 from .control import Buffered
 from .loop_buffer import LoopBuffer
 from .loops import Loops
@@ -13,7 +13,7 @@ from .rom import Rom
 from .stream import vector
 
 
-class BufferedUnit(wiring.Component):
+class BufferedUnit(Component):
     """A rigid pipeline of ``stages`` cycles behind a LoopBuffer; an output beat comes of the last step of each group.
 
     The pipeline stands still while the sink blocks; ``i.ready`` comes from a register.

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import numpy as np
 from amaranth.hdl import Cat, Const, Module, Shape, Signal, Value, unsigned
-from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from .component import Component
 from .control import Steps
 from .counters import advance
 from .parameters import bounds, divisor, integer_array, integer_shape, positive
@@ -15,7 +15,7 @@ from .pipeline import Pipeline
 from .stream import vector
 
 
-class Concat(wiring.Component):
+class Concat(Component):
     """The vectors of several inputs, joined: all beats of ``i0``, then all of ``i1``, and so on, over and over.
 
     One vector is one position. Only the input whose turn it is is ready. The unit stands still while the sink blocks.

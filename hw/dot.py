@@ -5,9 +5,9 @@ from itertools import pairwise
 
 import numpy as np
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
-from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from .component import Component
 from .weights import FoldedWeights, WeightCode
 
 LEVELS_PER_STAGE = 2
@@ -103,7 +103,7 @@ class Peaks:
         return {"product_bits": products, "adder_bits": adders, "register_bits": registers}
 
 
-class DotProduct(wiring.Component):
+class DotProduct(Component):
     """Σ over planes i and elements k of 2^i · (b_ik AND (u_k XOR sign_k)); see :mod:`bitloom.hw.weights`.
 
     One balanced tree per plane, then the planes, every node as wide as the stored weights can make it. A register

@@ -2,14 +2,14 @@
 
 import numpy as np
 from amaranth.hdl import Module, Shape, Signal
-from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from .component import Component
 from .parameters import bounds, integer_shape, positive
 from .stream import vector
 
 
-class Fork(wiring.Component):
+class Fork(Component):
     """Every output gets every beat, each as soon as its reader takes it (an eager fork).
 
     A bit per output says that it has taken the beat that is waiting: o_k.valid = i.valid & ~taken_k, and the beat is

@@ -5,9 +5,9 @@ from math import prod
 
 import numpy as np
 from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value, unsigned
-from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from .component import Component
 from .control import Steps
 from .counters import advance
 from .parameters import bounds, divisor, integer_shape, positive
@@ -16,7 +16,7 @@ from .spatial import map_size, maps
 from .stream import vector
 
 
-class Pad(wiring.Component):
+class Pad(Component):
     """``padding[d]`` = (before, after) positions of ``value`` on each axis d, one output beat per cycle.
 
     Counters over the output say whether a position is of the border. A vector begins when its first beat is there:

@@ -2,11 +2,13 @@
 
 import numpy as np
 from amaranth.hdl import Module, Shape, ShapeLike, Signal, Value
-from amaranth.lib import stream, wiring
+from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
 
+from .component import Component
 
-class RegisterSlice(wiring.Component):
+
+class RegisterSlice(Component):
     """One beat per cycle through two registers; every output of the slice comes from a flip-flop.
 
     The second register (the skid) catches the beat that is under way when the sink blocks, so ``ready`` need not

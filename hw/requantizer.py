@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from amaranth.hdl import Const, Module, Mux, Shape, Value, unsigned
-from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from . import digit_product, shift_add
+from .component import Component
 from .control import Steps
 from .parameters import bounds, divisor, integer_array, integer_shape, one_of, pack, positive, shape_of_range
 from .pipeline import Pipeline
@@ -32,7 +32,7 @@ class _Lane:
     clipped: tuple[int, int]
 
 
-class Requantizer(wiring.Component):
+class Requantizer(Component):
     """y[c] = clip((x[c] · multiplier[c] + offset[c]) ≫ shift, y_min, y_max), the shift rounding down.
 
     Multipliers that differ from beat to beat come from a :class:`Rom` and take a multiplier per lane: rows of digits in

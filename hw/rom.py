@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from amaranth.hdl import Module, Signal
-from amaranth.lib import memory, wiring
+from amaranth.lib import memory
 from amaranth.lib.wiring import In, Out
 
+from .component import Component
 from .parameters import one_of, positive
 
 # What the synthesis tool is told. Yosys maps a memory marked "logic" to gates on every family; its "distributed" means
@@ -14,7 +15,7 @@ from .parameters import one_of, positive
 _STYLE = {"block": "block", "distributed": "logic"}
 
 
-class Rom(wiring.Component):
+class Rom(Component):
     """A list of constant words with a synchronous, enabled read port.
 
     ``data`` shows ``words[addr]`` one cycle after a clock edge with ``en`` high, and holds while ``en`` is low. With

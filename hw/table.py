@@ -5,9 +5,9 @@ from functools import partial
 
 import numpy as np
 from amaranth.hdl import Cat, Module, Shape, Value, unsigned
-from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from .component import Component
 from .control import Steps
 from .parameters import bounds, divisor, integer_array, integer_shape, one_of, positive
 from .pipeline import Pipeline
@@ -18,7 +18,7 @@ MOST_WORDS = 1 << 16
 """Words beyond which a table is refused: more than the block memories of any supported device hold."""
 
 
-class Table(wiring.Component):
+class Table(Component):
     """y[c] = table[c, x[c] − x_min]: each lane reads its own :class:`Rom`, whose output register is the unit's.
 
     The address is (beat, u) with u = x − x_min, which is the input's code with the sign bit inverted; only u where one

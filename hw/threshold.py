@@ -6,6 +6,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from .component import Component
 from .control import Slice
 from .counters import advance
 from .parameters import bounds, divisor, integer_array, integer_shape, one_of, pack, positive
@@ -14,7 +15,7 @@ from .rom import Rom
 from .stream import vector
 
 
-class Threshold(wiring.Component):
+class Threshold(Component):
     """y = y_min + y_step · Σ_k [x ≥ T_k] per channel: one comparator per level and lane, then a register slice.
 
     With u = x − least x, a threshold is stored as the constant 2^w − (T − least x), 0 … 2^w, so that a level is reached

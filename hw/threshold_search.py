@@ -5,9 +5,9 @@ from functools import cached_property, partial
 
 import numpy as np
 from amaranth.hdl import Cat, Module, Shape, Value
-from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from .component import Component
 from .control import Steps
 from .parameters import bounds, divisor, integer_array, integer_shape, one_of, positive, shape_of_range
 from .pipeline import Pipeline
@@ -15,7 +15,7 @@ from .rom import Rom
 from .stream import vector
 
 
-class ThresholdSearch(wiring.Component):
+class ThresholdSearch(Component):
     """y = y_min + Σ_k [x ≥ T_k] per channel: one comparator per output bit and lane, for activations of many levels.
 
     A search tree over the thresholds, one level per pipeline stage: each level has a :class:`Rom` of its own, whose

@@ -2,14 +2,14 @@
 
 import numpy as np
 from amaranth.hdl import Module, Mux, Shape, Signal, Value
-from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from .component import Component
 from .parameters import bounds, integer_shape, positive
 from .stream import vector
 
 
-class WidthConverter(wiring.Component):
+class WidthConverter(Component):
     """Splits each beat into ``lanes_in / lanes_out`` narrow ones, or gathers ``lanes_out / lanes_in`` into a wide one.
 
     One shift register and a count of beats. Splitting, the next wide beat is accepted in the cycle in which the last
