@@ -33,11 +33,14 @@ Fold = Annotated[int, Field(strict=True, ge=1)]
 
 
 class Layer(Strict):
-    """What the user fixes of one layer: output lanes, input lanes, where its constants live."""
+    """What the user fixes of one layer: output and input lanes of a matrix product, lanes of any other layer, where its
+    constants live, the template that serves it."""
 
     pe: Fold | None = None
     simd: Fold | None = None
+    lanes: Fold | None = None
     memory: Literal["block", "distributed"] | None = None
+    template: str | None = None
 
     def given(self) -> dict[str, object]:
         """Only what was fixed."""
