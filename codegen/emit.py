@@ -12,6 +12,7 @@ from amaranth.back import rtlil
 from amaranth.lib.wiring import Component
 
 from bitloom import WorkError
+from bitloom.hw.storage import UNKNOWN_AT_FIRST
 
 # As Amaranth's own Verilog back end does, with the netlist library instead of a yosys executable; in a process of its
 # own, because the library prints to the standard output and holds global state.
@@ -34,8 +35,18 @@ def emit_rtlil(component: Component, name: str) -> str:
         return match.group(1) + "\\" + match.group(2).replace(".", "_")
 
     text = re.sub(rf"^(\s*(?:module|cell) )\\{re.escape(name)}\.(\S+)", rename, text, flags=re.MULTILINE)
+    # A register that declares its first value unknown may move into a block memory, whose output has none.
+    text = re.sub(r"((?:^ *attribute \\.*\n)+)(?=^ *wire )", _without_init, text, flags=re.MULTILINE)
     # A lane is a wire called ``payload[0]``; abc9 takes that for bit 0 of ``payload`` and yosys fails.
     return re.sub(r"(\\\w+)\[(\d+)\]", r"\1__\2", text)
+
+
+def _without_init(match: re.Match[str]) -> str:
+    """The attributes of a wire without its initial value, if the first is declared unknown."""
+    lines = match.group(1).splitlines(keepends=True)
+    if not any(f"\\{UNKNOWN_AT_FIRST} " in line for line in lines):
+        return match.group(1)
+    return "".join(line for line in lines if f"\\{UNKNOWN_AT_FIRST} " not in line and "\\init " not in line)
 
 
 def emit_verilog(component: Component, name: str) -> str:

@@ -7,8 +7,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .counters import advance
-from .loop_buffer import STYLE, storage, storage_features
 from .parameters import positive
+from .storage import STYLE, output_register, storage, storage_features
 
 
 class StreamFIFO(wiring.Component):
@@ -83,7 +83,7 @@ class StreamFIFO(wiring.Component):
         write, read = storage.write_port(), storage.read_port(domain="comb")
         write_lap, read_lap, same, move = (Signal(name=name) for name in ("write_lap", "read_lap", "same", "move"))
         write_at, read_at = (Signal(range(max(2, beats)), name=name) for name in ("write_at", "read_at"))
-        output = Signal(self._width, reset_less=True)
+        output = output_register(self._width)
         m.d.comb += [
             same.eq(write_at == read_at),
             self.i.ready.eq(~same | (write_lap == read_lap)),

@@ -12,11 +12,11 @@ from amaranth.lib.wiring import In, Out
 
 from .control import Steps
 from .counters import advance
-from .loop_buffer import STYLE, storage, storage_features
 from .parameters import divisor, integer_shape, positive
 from .reduction import Reduction
 from .rom import Rom
 from .spatial import map_size, maps
+from .storage import STYLE, output_register, storage, storage_features
 from .stream import vector
 
 
@@ -176,7 +176,7 @@ class GlobalPool(wiring.Component):
         )
         write, read = sums.write_port(), sums.read_port(domain="comb")
         x = Signal(self._lanes * self.input.width, reset_less=True)
-        held = Signal(width, reset_less=True)
+        held = output_register(width)
         total = Signal(width)
         valid = Signal()
         sources = {"beat": beat, "first": first, "last": last}

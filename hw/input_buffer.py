@@ -5,7 +5,7 @@ from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .counters import advance
-from .loop_buffer import STYLE, storage_features
+from .storage import STYLE, output_register, storage_features
 
 
 class InputBuffer(wiring.Component):
@@ -98,7 +98,7 @@ class InputBuffer(wiring.Component):
         # A step never reads the beat that is being written. Saying so spares the collision logic that synthesis would
         # otherwise put around a block memory, into which this register moves.
         clash = write.en & (write.addr == read.addr) if self._kind == "block" else Const(0)
-        data = Signal(self._width, reset_less=True)
+        data = output_register(self._width)
         m.d.comb += self.data.eq(data)
         with m.If(self.en & ~clash):
             m.d.sync += data.eq(read.data)

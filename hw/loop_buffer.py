@@ -7,28 +7,8 @@ from amaranth.lib.wiring import In, Out
 
 from .counters import advance
 from .loops import Loops
-from .parameters import one_of, positive, shape_of_range
-
-STORAGE = ("auto", "block", "registers", "distributed")
-"""Where a buffer can be: block memory, flip-flops, memory in LUTs (iCE40 has none); ``auto``: see :func:`storage`."""
-
-STYLE = {"block": "block", "registers": "logic", "distributed": "distributed"}
-"""What the synthesis tool is told. Yosys' "logic" means flip-flops."""
-
-
-def storage(name: str, kind: str, depth: int, width: int) -> str:
-    """``kind``; ``auto`` is ``registers`` up to 96 bits for each 16-bit block memory saved, else ``block``."""
-    if one_of(name, kind, STORAGE) != "auto":
-        return kind
-    return "registers" if depth * width <= 96 * -(-width // 16) else "block"
-
-
-def storage_features(kind: str, depth: int, width: int) -> dict[str, float]:
-    """The stored bits by kind; blocks of 256 words of 16 bits; the bits chosen between banks of 2048 words."""
-    if kind == "block":
-        blocks = -(-width // 16) * -(-depth // 256)
-        return {"block_bits": depth * width, "blocks": blocks, "bank_bits": width * (-(-depth // 2048) - 1)}
-    return {f"buffer_{'register' if kind == 'registers' else kind}_bits": depth * width}
+from .parameters import positive, shape_of_range
+from .storage import STYLE, output_register, storage, storage_features
 
 
 class LoopBuffer(wiring.Component):
@@ -48,7 +28,7 @@ class LoopBuffer(wiring.Component):
     loops : Loops
         Beats per vector, the nest, and what frees.
     kind : str
-        One of :data:`STORAGE`.
+        One of :data:`~bitloom.hw.storage.STORAGE`.
 
     Members
     -------
@@ -186,7 +166,7 @@ class LoopBuffer(wiring.Component):
         # A step never reads the beat that is being written. Saying so spares the collision logic that synthesis would
         # otherwise put around a block memory, into which this register moves.
         clash = write & (head == tail) if self._kind == "block" else Const(0)
-        data = Signal(self._width, reset_less=True)
+        data = output_register(self._width)
         m.d.comb += self.data.eq(data)
         with m.If(self.en & ~clash):
             m.d.sync += data.eq(read_port.data)

@@ -1,30 +1,20 @@
 # amaranth: UnusedElaboratable=no
 """MatVec: the folded matrix–vector unit."""
 
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value, unsigned
+from amaranth.hdl import Cat, Module, Mux, Shape, Signal, Value, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from . import dot
 from .control import Buffered, Steps
 from .counters import advance
-from .input_buffer import InputBuffer
-from .loop_buffer import storage
-from .parameters import (
-    bounds,
-    divisor,
-    integer_array,
-    integer_shape,
-    one_of,
-    pack,
-    pack_rows,
-    shape_of_range,
-)
+from .parameters import bounds, divisor, integer_array, integer_shape, one_of, pack, pack_rows, shape_of_range
 from .rom import Rom
+from .storage import storage
+from .step_source import StepSource
 from .stream import vector
 from .weights import ActivationCode, FoldedWeights, WeightCode, sum_bounds
 
@@ -179,13 +169,8 @@ class MatVec(wiring.Component):
         count: dict[str, float] = {"accumulator_bits": sum(shape.width for shape in self._lane_shapes)}
         for name, value in self._peaks.features(self._activation.width).items():
             count[f"constant_{name}" if self.interval == 1 and name != "register_bits" else name] = value
-        parts = list(self.roms().values())
-        if self.neuron_fold == 1:
-            count["register_bits"] += self._simd * self._activation.width
-        else:
-            parts.append(self._input_buffer())
-        count["control"] = self.synapse_fold.bit_length() + self.interval.bit_length() + 2 * self.depth
-        for part in parts:
+        count["control"] = 2 * self.depth
+        for part in (*self.roms().values(), self._source()):
             for name, value in part.features().items():
                 count[name] = count.get(name, 0) + value
         return count
@@ -242,9 +227,9 @@ class MatVec(wiring.Component):
         kind = storage("buffer", buffer, 2 * self.synapse_fold, self._simd * self._activation.width)
         return "none" if self.neuron_fold == 1 else kind
 
-    def _input_buffer(self) -> InputBuffer:
+    def _source(self) -> StepSource:
         beat = self._simd * self._activation.width
-        return InputBuffer(beat, self.synapse_fold, self.neuron_fold, self._buffer)
+        return StepSource(beat, self.synapse_fold, self.neuron_fold, self._groups, self._buffer)
 
     def _make_start_rom(self) -> tuple[Rom | None, int]:
         """Where each neuron's sum starts, one word per neuron fold (one in all if they are equal); and their width."""
@@ -263,13 +248,19 @@ class MatVec(wiring.Component):
         m = Module()
         enable = Signal()
         m.d.comb += enable.eq(~self.o.valid | self.o.ready)
-        step = self._steps(m, enable)
+        m.submodules.steps = step = self._source()
         m.submodules.weights = weights = self._weight_rom
-        m.d.comb += [weights.en.eq(enable), weights.addr.eq(step.address)]
-
+        m.d.comb += [
+            step.i.valid.eq(self.i.valid),
+            step.i.payload.eq(self.i.p.as_value()),
+            self.i.ready.eq(step.i.ready),
+            step.en.eq(enable),
+            weights.en.eq(enable),
+            weights.addr.eq(step.address),
+        ]
         valid, last = self._flags(m, enable, step)
         start = self._starts(m, enable, step, valid[-2] & last[-2])
-        x = step.x
+        x = step.data
         if self._acts.flip:
             x = x ^ pack([1 << (self._activation.width - 1)] * self._simd, self._activation.width)
         fresh = Signal(init=1)
@@ -290,41 +281,7 @@ class MatVec(wiring.Component):
             m.d.comb += self.o.p[lane].eq(total.as_signed() if shape.signed else total)
         return m
 
-    def _steps(self, m: Module, enable: Signal) -> "_Step":
-        """The input side."""
-        if self.neuron_fold > 1:
-            m.submodules.buffer = buffer = self._input_buffer()
-            m.d.comb += [
-                buffer.i.valid.eq(self.i.valid),
-                buffer.i.payload.eq(self.i.p.as_value()),
-                self.i.ready.eq(buffer.i.ready),
-                buffer.en.eq(enable),
-            ]
-            step = _Step(buffer.ready, buffer.last, buffer.n, Const(0, 1), buffer.data)
-            if self._groups == 1 and self.synapse_fold & (self.synapse_fold - 1) == 0:
-                step.address = Cat(buffer.s[: self.synapse_fold.bit_length() - 1], buffer.n)
-                return step
-        else:
-            s = Signal(range(max(2, self.synapse_fold)))
-            x = Signal(self._simd * self._activation.width, reset_less=True)
-            m.d.comb += self.i.ready.eq(enable)
-            with m.If(enable):
-                m.d.sync += x.eq(self.i.p.as_value())
-                with m.If(self.i.valid):
-                    m.d.sync += s.eq(advance(s, self.synapse_fold))
-            step = _Step(self.i.valid, s == self.synapse_fold - 1, Const(0, 1), s, x)
-            if self._groups == 1:
-                return step
-        address = Signal(range(max(2, self.interval)))
-        after = advance(address, self.interval)
-        if self.neuron_fold > 1 and self._groups == 1:
-            after = Mux(buffer.ends, 0, address + 1)
-        with m.If(enable & step.ready):
-            m.d.sync += address.eq(after)
-        step.address = address
-        return step
-
-    def _flags(self, m: Module, enable: Signal, step: "_Step") -> tuple[list[Value], list[Value]]:
+    def _flags(self, m: Module, enable: Signal, step: StepSource) -> tuple[list[Value], list[Value]]:
         """``valid`` and ``last`` of the step in each pipeline stage, issue to accumulation."""
         valids, lasts = [step.ready], [step.last]
         for stage in range(1, dot.stages(self._simd, self._code) + 2):
@@ -334,7 +291,7 @@ class MatVec(wiring.Component):
                 m.d.sync += [valids[-1].eq(valids[-2]), lasts[-1].eq(lasts[-2])]
         return valids, lasts
 
-    def _starts(self, m: Module, enable: Signal, step: "_Step", leaves: Value) -> Value | None:
+    def _starts(self, m: Module, enable: Signal, step: StepSource, leaves: Value) -> Value | None:
         """The start word of the step in the last stage; ``leaves``: a neuron's last step is in the stage before.
 
         Where a neuron's steps are more than the stages, the word read with them is still there when the first one of
@@ -369,14 +326,3 @@ class MatVec(wiring.Component):
             m.d.sync += accumulator.eq(Cat(base[:low], total + base[low:]))
         return accumulator
 
-
-@dataclass
-class _Step:
-    """The step that is taken next: whether its beat is there, whether it is its neuron's last, the neuron fold, its
-    weights' address; and a cycle later its activations."""
-
-    ready: Value
-    last: Value
-    fold: Value
-    address: Value
-    x: Value

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import re
 
+from amaranth.hdl import unsigned
 from support.graphs import random_graph
 
-from bitloom.codegen import Accelerator, compile, emit_verilog
+from bitloom.codegen import Accelerator, compile, emit_rtlil, emit_verilog
+from bitloom.hw import StreamFIFO
 
 
 def test_the_text_is_the_same_each_time_and_holds_every_constant() -> None:
@@ -24,3 +26,11 @@ def test_the_text_is_the_same_each_time_and_holds_every_constant() -> None:
 def test_lane_wires_are_not_called_like_bits() -> None:
     text = emit_verilog(Accelerator(compile(random_graph(1, (12, 12, 8, 6)))), "accelerator")
     assert not re.search(r"\\\w+\[\d+\] ", text)
+
+
+def test_a_register_behind_a_memory_has_no_first_value() -> None:
+    """It would cost a gate per bit where block memory has such a register."""
+    text = emit_rtlil(StreamFIFO(unsigned(16), 17, "block"), "queue")
+    wires = re.findall(r"((?:^ *attribute .*\n)*)^ *wire width 16 .*\\data\n", text, flags=re.MULTILINE)
+    assert wires and not any("init" in attributes for attributes in wires)
+    assert "unknown_at_first" not in text and "attribute \\init 1'0" in text

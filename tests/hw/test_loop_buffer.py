@@ -24,8 +24,9 @@ from support.spatial import assert_equals, assert_timing, run
 
 from bitloom.hw.buffered_unit import LoopReader
 from bitloom.hw.control import Buffered
-from bitloom.hw.loop_buffer import LoopBuffer, storage
+from bitloom.hw.loop_buffer import LoopBuffer
 from bitloom.hw.loops import Loops, least_capacity
+from bitloom.hw.storage import storage
 
 NESTS = {
     "copy": Loops(((6, 1),), 6, 0),
