@@ -11,12 +11,13 @@ from amaranth.lib.wiring import In, Out
 from . import dot
 from .control import Buffered, Steps
 from .counters import advance
-from .parameters import bounds, divisor, integer_array, integer_shape, one_of, pack, pack_rows, shape_of_range
+from .parameters import divisor, integer_array, integer_shape, one_of, pack, pack_rows, shape_of_range
 from .rom import Rom
-from .storage import storage
 from .step_source import StepSource
+from .storage import storage
 from .stream import vector
-from .weights import ActivationCode, FoldedWeights, WeightCode, sum_bounds
+from .sums import Sums
+from .weights import ActivationCode, FoldedWeights, WeightCode
 
 
 class MatVec(wiring.Component):
@@ -99,8 +100,8 @@ class MatVec(wiring.Component):
         self._code = WeightCode.of(self._weights)
         self._folded = FoldedWeights(self._weights, self._code, self._pe, self._simd)
         self._acts = ActivationCode.of(activation, self._bipolar)
-        self._range = self._check_range(activation_range)
-        self._accumulator = self._check_accumulator(accumulator)
+        self._sums = Sums.of(self._weights, self._bias, self._groups, self._acts.bounds, activation_range)
+        self._accumulator = self._sums.fitting(accumulator)
         self._memory = one_of("memory", memory, ("auto", "block", "distributed"))
         self._buffer = self._choose_buffer(buffer)
         self._weight_rom = Rom(self._folded.words, self._folded.width, self._memory, depth=self.interval)
@@ -152,14 +153,12 @@ class MatVec(wiring.Component):
     def model(self, x: np.ndarray) -> np.ndarray:
         """y = W·x + bias for ``x`` (vectors, groups·K), each group on its own part; bipolar elements as −1 and +1."""
         x = integer_array("x", np.asarray(x), 2)
-        lo, hi = self._range
+        lo, hi = self._sums.lo, self._sums.hi
         if x.shape[1] != self._inputs:
             raise ValueError(f"x must have {self._inputs} elements per vector, not {x.shape[1]}")
         if np.any(x < lo) or np.any(x > hi) or (self._bipolar and not np.all(np.abs(x) == 1)):
             raise ValueError(f"x must lie within {lo.min()} … {hi.max()}, not {x.min()} … {x.max()}")
-        parts = x.reshape(len(x), self._groups, 1, -1)
-        sums = (parts @ self._by_group(self._weights).swapaxes(1, 2)).reshape(len(x), -1)
-        return sums + (0 if self._bias is None else self._bias)
+        return self._sums.model(x)
 
     def features(self) -> dict[str, float]:
         """Bits of products, adders, accumulators, registers, ROMs and buffer; see :mod:`bitloom.hw.dot`.
@@ -175,48 +174,10 @@ class MatVec(wiring.Component):
                 count[name] = count.get(name, 0) + value
         return count
 
-    def _by_group(self, values: np.ndarray) -> np.ndarray:
-        """(N or groups·K, …) as (groups, N / groups or K, …)."""
-        return values.reshape(self._groups, -1, *values.shape[1:])
-
-    @cached_property
-    def _sum_bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        """The least and greatest output of each neuron, (N,)."""
-        lo, hi = (self._by_group(bound) for bound in self._range)
-        bias = 0 if self._bias is None else self._bias
-        low, high = sum_bounds(self._by_group(self._weights), lo, hi)
-        return low.ravel() + bias, high.ravel() + bias
-
-    def _check_range(self, activation_range: tuple[np.ndarray, np.ndarray] | None) -> tuple[np.ndarray, np.ndarray]:
-        """The least and the greatest value of each input element."""
-        lo, hi = (np.full(self._inputs, bound) for bound in self._acts.bounds)
-        if activation_range is None:
-            return lo, hi
-        low, high = (integer_array("activation_range", bound, 1) for bound in activation_range)
-        if low.shape != lo.shape or high.shape != hi.shape:
-            raise ValueError(
-                f"activation_range must have two bounds for each of the {self._inputs} inputs, "
-                f"not {low.shape} and {high.shape}"
-            )
-        if np.any(low > high) or np.any(low < lo) or np.any(high > hi):
-            raise ValueError(f"activation_range must lie within {lo[0]} … {hi[0]}, not {low.min()} … {high.max()}")
-        return low, high
-
-    def _check_accumulator(self, accumulator: Shape) -> Shape:
-        lo, hi = bounds(integer_shape("accumulator", accumulator))
-        low, high = (int(f(v)) for f, v in zip((np.min, np.max), self._sum_bounds))
-        if low < lo or high > hi:
-            raise ValueError(
-                f"accumulator must hold the sums {low} … {high} of these weights, not {accumulator!r} "
-                f"(use {shape_of_range(low, high)!r})"
-            )
-        return accumulator
-
     @cached_property
     def _lane_shapes(self) -> list[Shape]:
         """The narrowest shape of each output lane."""
-        low, high = (bound.reshape(-1, self._pe) for bound in self._sum_bounds)
-        return [shape_of_range(lo, hi) for lo, hi in zip(low.min(0), high.max(0))]
+        return self._sums.lane_shapes(self._pe)
 
     @cached_property
     def _peaks(self) -> dot.Peaks:

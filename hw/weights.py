@@ -127,10 +127,3 @@ class FoldedWeights:
         """One word per step: lane 0 lowest, in a lane element 0 lowest."""
         stored = self.code.encode(self.by_lane()).swapaxes(1, 2)
         return pack_rows(stored.reshape(self.steps, -1), self.code.bits)
-
-
-def sum_bounds(weights: np.ndarray, lo: np.ndarray, hi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The least and the greatest of each row's sum over inputs ``lo`` … ``hi``: (…, N, K), (…, K) → (…, N) each."""
-    positive, negative = np.maximum(weights, 0), np.minimum(weights, 0)
-    lo, hi = lo[..., None], hi[..., None]
-    return (positive @ lo + negative @ hi)[..., 0], (positive @ hi + negative @ lo)[..., 0]
