@@ -169,9 +169,10 @@ class MatVec(wiring.Component):
         for name, value in self._peaks.features(self._activation.width).items():
             count[f"constant_{name}" if self.interval == 1 and name != "register_bits" else name] = value
         count["control"] = 2 * self.depth
-        for part in (*self.roms().values(), self._source()):
-            for name, value in part.features().items():
-                count[name] = count.get(name, 0) + value
+        parts: list[Rom | StepSource] = [*self.roms().values(), self._source()]
+        for part in parts:
+            for name, amount in part.features().items():
+                count[name] = count.get(name, 0) + amount
         return count
 
     @cached_property

@@ -51,13 +51,16 @@ class Rom(Component):
     ):
         self._width = positive("width", width)
         one_of("memory", memory, ("auto", "block", "distributed"))
+        self._words: tuple[int, ...] | None = None
         if callable(words):
-            self._words, self._make, self._depth = None, words, positive("depth", depth)
+            if depth is None:
+                raise TypeError("depth must be given with a callable that makes the words, not None")
+            self._make, self._depth = words, positive("depth", depth)
         else:
             self._words = self._checked(words)
             if not self._words:
                 raise ValueError("words must hold at least one word, not none")
-            self._make, self._depth = None, len(self._words)
+            self._depth = len(self._words)
             if depth not in (None, self._depth):
                 raise ValueError(f"depth must be left out or be the {self._depth} words given, not {depth}")
         if memory == "auto":

@@ -60,9 +60,8 @@ class StepSource(wiring.Component):
     def features(self) -> dict[str, float]:
         """The buffer, or the register in its place, and counters."""
         counters = (self._synapse_fold - 1).bit_length()
-        if self._neuron_fold == 1:
-            count = {"register_bits": self._width, "control": counters}
-        else:
+        count: dict[str, float] = {"register_bits": self._width, "control": counters}
+        if self._neuron_fold > 1:
             count = self._buffer().features()
         if not self._counted:
             return count

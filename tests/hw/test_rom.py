@@ -122,7 +122,7 @@ def test_late_words(verilog):
         (lambda: Rom([], 4), ValueError, "words must hold at least one word, not none"),
         (lambda: Rom([16], 4), ValueError, "words must be 0 to 2**4 - 1, not 16"),
         (lambda: Rom([1.5], 4), TypeError, "words must be integers, not 1.5"),
-        (lambda: Rom(lambda: [1], 4), TypeError, "depth must be an integer, not None"),
+        (lambda: Rom(lambda: [1], 4), TypeError, "depth must be given with a callable"),
         (lambda: Rom([1], 4, depth=2), ValueError, "depth must be left out or be the 1 words given, not 2"),
         (lambda: Rom([1], 4, "flash"), ValueError, "memory must be one of auto, block, distributed, not 'flash'"),
     ],
