@@ -17,11 +17,9 @@ packing routes through one. Stage of all figures: synthesized. FINN's LUTs are a
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
@@ -31,29 +29,22 @@ from amaranth.hdl import Module, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Component, In, Out
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from xc7 import SYNTHESIS, Cells, synthesize
 
 from bitloom import BitloomError, RequestError
-from bitloom.boards.process import run
 from bitloom.boards.tools import find
-from bitloom.codegen import FAMILIES, Accelerator, Folding, Plan, emit_verilog, simplify
+from bitloom.codegen import FAMILIES, Accelerator, Folding, Plan, simplify
 from bitloom.codegen.mapping import shape_of
 from bitloom.hw import MatVec, Threshold, vector
 from bitloom.quant import Graph, MatMul, load
 from bitloom.quant import Threshold as ThresholdNode
 
 PART = "xc7 (Zynq-7020 of the Pynq-Z2)"
-SYNTHESIS = "synth_xilinx -family xc7 -flatten -noiopad -top top"
-SCRIPT = f"read_verilog top.v\n{SYNTHESIS}\ncheck -assert\nwrite_json netlist.json\n"
 CYCLES = (896, 512, 512, 640)
 FINN = (681, 240, 243, 268)
 """Cycles per image of each layer, and FINN's LUTs."""
 FINN_LATENCY, FINN_FAST_LUTS, FINN_FAST_FFS = 61, 27_820, 47_451
 """FINN's build of the lowest latency."""
-
-LUTRAM = {"RAM32X1S": 1, "RAM64X1S": 1, "RAM32X1D": 2, "RAM64X1D": 2, "RAM128X1S": 2, "RAM128X1D": 4, "RAM256X1S": 4,
-          "RAM32M": 4, "RAM64M": 4}  # fmt: skip
-"""LUTs of each distributed memory (Xilinx UG474, 7 Series CLB)."""
-
 
 class Layer(Component):
     """A matrix–vector unit and, if there are any, its thresholds."""
@@ -62,6 +53,8 @@ class Layer(Component):
         self._matvec, self._threshold = matvec, threshold
         element = matvec.accumulator if threshold is None else threshold.output
         super().__init__({"i": In(vector(matvec.activation, matvec.simd)), "o": Out(vector(element, matvec.pe))})
+
+    interval = property(lambda self: self._matvec.interval, doc="Cycles per vector.")
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -73,58 +66,6 @@ class Layer(Component):
             last = self._threshold
         wiring.connect(m, last.o, wiring.flipped(self.o))
         return m
-
-
-@dataclass(frozen=True)
-class Cells:
-    """What a netlist takes of a 7-series device; ``luts`` are the LUT cells alone, ``through`` those routed through."""
-
-    luts: int
-    lutram: int
-    srl: int
-    through: int
-    ff: int
-    carry4: int
-    ramb18: int
-
-    @property
-    def lut6(self) -> int:
-        """All LUT sites."""
-        return self.luts + self.lutram + self.srl + self.through
-
-
-def count(netlist: Path) -> Cells:
-    """The cells of module ``top`` in a netlist in yosys' JSON."""
-    cells = json.loads(netlist.read_text())["modules"]["top"]["cells"].values()
-    cells = [cell for cell in cells if cell["type"] != "$scopeinfo"]
-    kinds = Counter(cell["type"] for cell in cells)
-    known = r"LUT[1-6]|INV|FD[RSCP]E|CARRY4|MUXF[78]|SRL16E|SRLC32E|RAMB(18|36)E1|BUFG|" + "|".join(LUTRAM)
-    unknown = [kind for kind in kinds if not re.fullmatch(known, kind)]
-    if unknown:
-        raise BitloomError(f"cells that are not counted: {', '.join(unknown)}")
-    luts = [cell for cell in cells if re.fullmatch("LUT[1-6]|INV", cell["type"])]
-    driven = {cell["connections"]["O"][0] for cell in luts}
-    inputs = [bit for cell in cells if cell["type"] == "CARRY4" for bit in cell["connections"]["S"]]
-    inputs += [cell["connections"][port][0] for cell in cells if cell["type"] == "MUXF7" for port in ("I0", "I1")]
-    return Cells(
-        luts=len(luts),
-        lutram=sum(kinds[kind] * each for kind, each in LUTRAM.items()),
-        srl=kinds["SRL16E"] + kinds["SRLC32E"],
-        through=sum(isinstance(bit, int) and bit not in driven for bit in inputs),
-        ff=sum(n for kind, n in kinds.items() if kind.startswith("FD")),
-        carry4=kinds["CARRY4"],
-        ramb18=kinds["RAMB18E1"] + 2 * kinds["RAMB36E1"],
-    )
-
-
-def synthesize(component: Component, folder: Path) -> Cells:
-    """``component``, emitted and synthesized in ``folder``."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "top.v").write_text(emit_verilog(component, "top"))
-    (folder / "synthesis.ys").write_text(SCRIPT)
-    yosys = find("yosys")
-    run("yosys", [*yosys.command, "-s", "synthesis.ys"], folder=folder, log=folder / "yosys.log")
-    return count(folder / "netlist.json")
 
 
 @dataclass(frozen=True)
@@ -222,7 +163,8 @@ def compare(graph: Graph, out: Path, quick: bool, progress: Progress) -> str:
             fit = [pair for pair in found if blocks or pair[0].ramb18 == 0]
             cells, option = min(fit, key=lambda pair: pair[0].lut6, default=(None, None))
             best[blocks].append((node.name, finn, cells, option))
-            progress.console.print(f"{node.name}: {'no way' if cells is None else cells.lut6} beside {finn}: {option}")
+            if cells is not None:
+                progress.console.print(f"{node.name}: {cells.lut6} LUT6 beside {finn}: {option}")
     header = ["layer", "cycles", "FINN LUT", "LUT6", "ratio", "logic", "LUTRAM", "shift registers", "routed through",
               "FF", "CARRY4", "18 kbit memories", "how"]  # fmt: skip
     text = ""
