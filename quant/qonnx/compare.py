@@ -24,6 +24,7 @@ from ..graph import Input, Range
 from ..operators import ArgMax
 from .exact import Exact, Index, Near, Unjudged
 from .reference import Context, execute
+from .samples import affine, input_order
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -36,8 +37,8 @@ JUDGED = 64
 BOUNDED = 4
 """Samples of a batch whose scores' errors are bounded one by one."""
 
-REAL = 1e-6
-"""How far, relatively, ``real`` may be from the exact number: it is float32."""
+REAL = 2.0**-21
+"""How far, relatively, real numbers may be from exact ones: they are float32, some steps behind their quantizer."""
 
 OFF_GRID = 0.05
 """How far a value may be from its quantizer's grid, in steps: float32 holds a product of 16 bits far better."""
@@ -84,36 +85,43 @@ _EQUAL, _TIE, _MISMATCH = range(3)
 class _Grid:
     """How the integers of a node of the graph lie in the real tensor of the file: base + unit · integer, and where.
 
-    Found by asking ``imported.real``, which is affine in each element.
+    Found by asking ``imported.real``, which is affine in each element. Where its factor is 0 (a batch norm's gain, at
+    the end of a network) the tensor says nothing about the integer.
     """
 
     def __init__(self, imported: Imported, node: str) -> None:
-        shape = imported.graph[node].output.shape
-        count = int(np.prod(shape))
+        self.shape = shape = imported.graph[node].output.shape
         zeros = np.zeros((1, *shape), np.int64)
-        base, one, many = (np.asarray(imported.real(node, zeros + k), dtype=np.float64)[0]
-                           for k in (0, 1, np.arange(count).reshape(shape)))
-        self.tensor = base.shape
-        """The shape of the tensor, without the axis of samples."""
-        self.base, self.unit = base.ravel(), (one - base).ravel()
-        self.origin = np.rint((many.ravel() - self.base) / self.unit).astype(np.int64)
+        base, one, many = (np.asarray(imported.real(node, zeros + k), dtype=np.float64).ravel()
+                           for k in (0, 1, np.arange(zeros.size).reshape(shape)))
+        self.base, self.unit = base, one - base
+        self.told = self.unit != 0
+        self.origin = np.zeros(len(base), np.int64)
         """For each element of the tensor, the element of the node it is."""
-        self.shape = shape
+        self.origin[self.told] = np.rint((many - base)[self.told] / self.unit[self.told])
 
     def real(self, integers: np.ndarray) -> np.ndarray:
         """What ``integers`` (samples, *node shape) stand for: float64 (samples, elements), ordered as in the tensor."""
         return self.base + self.unit * integers.reshape(len(integers), -1)[:, self.origin]
 
     def integers(self, real: np.ndarray, otherwise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The nearest integers (samples, *node shape) of a tensor, and which of its elements are off the grid.
+        """The integers (samples, *node shape) of a tensor, and which of its elements are off the grid.
 
-        Elements of the node that the tensor does not contain are taken from ``otherwise``.
+        These are ``otherwise`` where the tensor says nothing, or the same but for float32; else the nearest.
         """
-        exact = (real.reshape(len(otherwise), -1) - self.base) / self.unit
-        nearest = np.rint(exact)
+        flat, told = real.reshape(len(otherwise), -1), self.told
+        nearest = np.zeros(flat.shape)
+        nearest[:, told] = np.rint((flat - self.base)[:, told] / self.unit[told])
+        off = np.abs(self.base + self.unit * nearest - flat) > OFF_GRID * np.abs(self.unit) + REAL * np.abs(flat)
         integers = otherwise.reshape(len(otherwise), -1).copy()
-        integers[:, self.origin] = nearest
-        return integers.reshape(otherwise.shape), np.abs(exact - nearest) > OFF_GRID
+        changed = told & self.differ(flat, self.real(otherwise))
+        samples, places = np.nonzero(changed)
+        integers[samples, self.origin[places]] = nearest[samples, places]
+        return integers.reshape(otherwise.shape), off
+
+    def differ(self, theirs: np.ndarray, ours: np.ndarray) -> np.ndarray:
+        """Which elements of two tensors (samples, elements) are different levels."""
+        return np.asarray(np.abs(theirs - ours) > 0.25 * np.abs(self.unit) + REAL * np.abs(ours))
 
 
 def _batch(
@@ -122,7 +130,7 @@ def _batch(
     """By quantizer and node, whether each sample of one batch is equal, tied or a mismatch."""
     graph = imported.graph
     given = imported.quantize(inputs).reshape(-1, *graph.input.output.shape)
-    exact = Exact(model, context, _given(imported, given))
+    exact = Exact(model, context, _given(imported, model, given))
     values: dict[str, np.ndarray] = {}
     ranges: dict[str, Range] = {}
     found: dict[tuple[str, str], np.ndarray] = {}
@@ -157,15 +165,14 @@ def _quantized(exact: Exact, tensor: str, entry: bool) -> bool:
         node is not None and node.op_type == "DequantizeLinear" and exact.quantizes(node.input[0]))
 
 
-def _given(imported: Imported, integers: np.ndarray) -> Callable[[Index, float], Near]:
+def _given(imported: Imported, model: ModelProto, integers: np.ndarray) -> Callable[[Index, float], Near]:
     """What an element of the file's input is exactly: integer · scale + offset, which its float32 stands for."""
-    facts = imported.graph.metadata["input"]
-    scale, offset = (Fraction(float(facts[key])) for key in ("scale", "offset"))  # type: ignore[index]
-    grid, flat = _Grid(imported, imported.graph.input.name), integers.reshape(len(integers), -1)
+    order, flat = input_order(imported, model), integers.reshape(len(integers), -1)
+    scale, offset = (values.ravel() for values in affine(imported))
 
     def exact(index: Index, found: float) -> Near:
-        at = int(np.ravel_multi_index(index[1:], grid.tensor)) if grid.tensor else 0
-        value = int(flat[index[0], grid.origin[at]]) * scale + offset
+        at = order[int(np.ravel_multi_index(index[1:], imported.input_shape)) if len(index) > 1 else 0]
+        value = int(flat[index[0], at]) * Fraction(scale[at]) + Fraction(offset[at])
         return Near(value, abs(float(Fraction(found) - value)))
 
     return exact
@@ -176,7 +183,7 @@ def _quantizer(exact: Exact, tensor: str, grid: _Grid, ours: np.ndarray, off: np
     theirs = exact.context[tensor].reshape(len(ours), -1).astype(np.float64)
     real, step = grid.real(ours), np.abs(grid.unit)
     verdict = np.where(off.any(axis=1), _MISMATCH, _EQUAL)
-    differ = np.abs(theirs - real) > 0.25 * step
+    differ = grid.differ(theirs, real)
     for sample in np.flatnonzero(differ.any(axis=1) & (verdict == _EQUAL)):
         tied = (verdict == _MISMATCH).sum() < JUDGED and all(
             _tie(exact, _index(exact, tensor, sample, at), tensor, float(real[sample, at]), float(step[at]))

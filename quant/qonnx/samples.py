@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -48,20 +48,38 @@ def extreme_integers(graph: Graph, seed: int = 0) -> np.ndarray:
 
 
 def real_inputs(imported: Imported, model: ModelProto, integers: np.ndarray) -> np.ndarray:
-    """What the file gets where the graph gets ``integers`` (samples, *input shape): float32 (samples, *file's shape).
+    """What the file gets where the graph gets ``integers`` (samples, *input shape): float32, (samples, *its shape)."""
+    scale, offset = affine(imported)
+    values = (integers.reshape(-1, *scale.shape) * scale + offset).reshape(len(integers), -1)
+    return values[:, input_order(imported, model)].astype(np.float32).reshape(-1, *_shape(model))
 
-    Which element of the file's input is which of the graph's is found out by asking ``imported.quantize`` with inputs
-    that write out each element's number in binary.
+
+def affine(imported: Imported) -> tuple[np.ndarray, np.ndarray]:
+    """Scale and offset of each element of the graph's input, in its shape: real = scale · integer + offset."""
+    facts: Any = imported.graph.metadata["input"]
+    shape = imported.graph.input.output.shape
+    scale, offset = (np.broadcast_to(np.asarray(facts[key], np.float64), shape) for key in ("scale", "offset"))
+    return scale, offset
+
+
+def input_order(imported: Imported, model: ModelProto) -> np.ndarray:
+    """For each element of the file's input, which of the graph's it is.
+
+    Found out by asking ``imported.quantize`` with inputs that write each element's number in binary, so far out that
+    they become the ends of the format.
     """
-    shape = [d.dim_value for d in entry(model).type.tensor_type.shape.dim][1:]
-    tensor, facts = imported.graph.input.output, imported.graph.metadata["input"]
-    scale, offset = float(facts["scale"]), float(facts["offset"])  # type: ignore[index]
+    shape, form = _shape(model), imported.graph.input.output.format
     number = np.arange(int(np.prod(shape)))
-    origin = np.zeros(len(number), np.int64)
+    element = np.zeros(len(number), np.int64)
     for bit in range(int(len(number) - 1).bit_length()):
-        ends = np.where(number >> bit & 1, tensor.format.hi, tensor.format.lo) * scale + offset
-        asked = imported.quantize(ends.astype(np.float32).reshape(1, *shape)).ravel()
-        origin |= (asked > (tensor.format.lo + tensor.format.hi) / 2).astype(np.int64) << bit
-    values = np.empty((len(integers), len(number)))
-    values[:, origin] = integers.reshape(len(integers), -1) * scale + offset
-    return values.astype(np.float32).reshape(-1, *shape)
+        ends = np.where(number >> bit & 1, 1e30, -1e30).astype(np.float32)
+        asked = imported.quantize(ends.reshape(1, *shape)).ravel()
+        element |= (asked > (form.lo + form.hi) / 2).astype(np.int64) << bit
+    order = np.empty(len(number), np.int64)
+    order[element] = number
+    return order
+
+
+def _shape(model: ModelProto) -> tuple[int, ...]:
+    """The shape of one sample of the file's input."""
+    return tuple(d.dim_value for d in entry(model).type.tensor_type.shape.dim)[1:]

@@ -102,7 +102,7 @@ def zero_padded(ctx: Context, op: Op, value: Value, pads: Pads, real: Fraction =
         return value
     value, a, b = affine_operand(ctx, op, value)
     factors, offsets = spread(a, value.channels), spread(b, value.channels)
-    borders = {whole((real - y) / x) if x else 0 for x, y in zip(factors, offsets)}
+    borders = {whole((real - y) / x) if x else 0 if y == real else None for x, y in zip(factors, offsets)}
     if len(borders) == 1 and (border := borders.pop()) is not None:
         return padded(ctx, value, pads, border)
     return _regridded(ctx, op, value, pads, factors, [y - real for y in offsets], real)
