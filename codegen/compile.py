@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from bitloom import RequestError
 from bitloom.quant import Graph
 
+from . import cost
 from .families import Resources, family
 from .folding import check_override
 from .mapping import templates
 from .passes import simplify
 from .plan import Plan
-from .solve import choose
+from .solve import choose, does_not_fit
 
 
 def compile(
@@ -42,25 +43,32 @@ def compile(
         check_override(graph, name, override)
     max_interval = None
     if fps is not None:
-        max_interval = int(clock_hz / fps) if fps > 0 else 0
+        max_interval = int(clock_hz / fps * (1 + 1e-12)) if fps > 0 else 0
         if max_interval < 1:
             raise RequestError(f"fps must be above 0 and at most the clock's {clock_hz:,.0f}, not {fps}")
-    device, reserve = _family(family), Resources()
+    device = _family(family)
+    queues = Resources()
     for _ in range(_ROUNDS):
         chosen = choose(graph, device, budget=budget, target=target, max_interval=max_interval, overrides=overrides,
-                        reserve=reserve)
+                        reserve=queues)
         plan = Plan(graph, device, clock_hz, target, chosen)
-        excess = {} if budget is None else plan.predicted.excess(budget)
-        if not excess:
-            break
-        reserve = reserve + Resources(**excess)
-    return plan
+        if budget is None or not plan.predicted.excess(budget):
+            return plan
+        queues = queues.most(_queued(plan))
+    assert budget is not None
+    raise does_not_fit(graph, plan.predicted, budget, "with the queues that its branches need", [])
+
+
+def _queued(plan: Plan) -> Resources:
+    """What the queues of ``plan`` need."""
+    return sum((cost.queue(plan.family, depth, lanes * link.bits) for link in plan.topology.links
+                for _, depth, lanes in link.queues), Resources())
 
 
 _family = family
 
-_ROUNDS = 4
-"""How often the folding is chosen anew with room for the queues, whose depths follow from it."""
+_ROUNDS = 8
+"""How often foldings are chosen with more room for the queues, whose depths follow from them."""
 
 
 def _served(graph: Graph) -> Graph:

@@ -19,6 +19,10 @@ class Resources:
     def __add__(self, other: Resources) -> Resources:
         return Resources(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
+    def most(self, other: Resources) -> Resources:
+        """The greater of each count."""
+        return Resources(*(max(getattr(self, f.name), getattr(other, f.name)) for f in fields(self)))
+
     def area(self) -> float:
         """One number for area, in LUTs, by :data:`AREA_WEIGHTS`."""
         return sum(getattr(self, f.name) * getattr(AREA_WEIGHTS, f.name) for f in fields(self))

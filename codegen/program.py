@@ -81,7 +81,7 @@ class Program:
             weight = getattr(AREA_WEIGHTS, kind)
             if self.budget is not None and getattr(self.budget, kind) > 0:
                 weight = 4000 / getattr(self.budget, kind)
-            total = total + used * ceil(weight * 16)
+            total = total + used * ceil(weight * 80)
         return total
 
     def _latency(self) -> Linear:

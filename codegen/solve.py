@@ -180,12 +180,17 @@ def _unfit(request: _Request) -> RequestError:
         fastest = _least_interval(replace(request, budget=None, max_interval=None))
         return RequestError(f"no folding reaches one sample per {limit} cycles; the fastest takes {fastest}")
     assert budget is not None
-    needed = network.total(picked) + request.reserve
+    how = "at least" if request.reserve == NOTHING else "about"
+    return does_not_fit(request.graph, network.total(picked) + request.reserve, budget, how, _ways_out(request))
+
+
+def does_not_fit(graph: Graph, needed: Resources, budget: Resources, how: str, ways_out: list[str]) -> FitError:
+    """The error that names what ``graph`` needs beyond ``budget``, and the ways out."""
     excess = needed.excess(budget)
     short = ", ".join(f"{needed.rounded()[name]:,} {name.upper()} of {getattr(budget, name):,.0f} allowed "
                       f"({round(amount):,} too many)" for name, amount in excess.items())
-    return FitError(f"network {request.graph.name!r} does not fit: it needs at least {short or 'more in combination'}; "
-                    f"{' or '.join([*_ways_out(request), 'take a larger board'])}", needed, excess)
+    return FitError(f"network {graph.name!r} does not fit: it needs {how} {short or 'more in combination'}; "
+                    f"{' or '.join([*ways_out, 'take a larger board'])}", needed, excess)
 
 
 def _ways_out(request: _Request) -> list[str]:

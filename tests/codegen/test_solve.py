@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import product
+from math import inf
+
+import numpy as np
 import pytest
-from support.graphs import random_graph
+from support.graphs import random_dag, random_graph
 
 from bitloom import RequestError
-from bitloom.codegen import FAMILIES, FitError, Resources, compile
-from bitloom.codegen.folding import divisors, options
-from bitloom.quant import Graph, MatMul
+from bitloom.codegen import FAMILIES, TARGETS, FitError, Folding, Plan, Resources, compile, simplify
+from bitloom.codegen.folding import Option, divisors, options
+from bitloom.codegen.mapping import lane_totals
+from bitloom.codegen.network import Network
+from bitloom.quant import Format, Graph, Input, MatMul, Pool, Tensor, Threshold
 
 WIDTHS = (12, 12, 8, 6)
 BUDGET = Resources(lut=1500, ff=1500, bram=20)
@@ -91,3 +97,119 @@ def test_families_and_targets_are_checked(graph: Graph) -> None:
         compile(graph, family="spartan")
     with pytest.raises(RequestError, match="target must be one of throughput, latency, area, not 'speed'"):
         compile(graph, target="speed")
+
+
+@pytest.mark.parametrize("operator", ["Pool", "Conv", "Add", "Concat", "Window"])
+def test_lanes_of_any_layer_can_be_fixed(operator: str) -> None:
+    for seed in range(200):
+        graph = simplify(random_dag(seed))
+        node = next((n for n in graph if n.op == operator and lane_totals(graph, n)[1] > 1), None)
+        if node is not None:
+            break
+    for lanes in divisors(lane_totals(graph, node)[1]):
+        folding = compile(graph, overrides={node.name: {"lanes": lanes}}).foldings[node.name]
+        assert (folding.pe, folding.simd) == (lanes, lanes)
+
+
+@pytest.mark.parametrize("template", ["Threshold", "ThresholdSearch"])
+def test_templates_can_be_fixed(template: str) -> None:
+    rows = np.sort(np.random.default_rng(0).integers(-4000, 4000, (4, 40)), axis=1)
+    graph = Graph("levels", (Input("x", (), Tensor((4,), Format(14, True))),
+                             Threshold("act", ("x",), Tensor((4,), Format(6)), rows)), "act")
+    stage, = compile(graph, overrides={"act": {"template": template}}).stages
+    assert stage.template == template
+
+
+def test_networks_of_other_things_than_products_compile() -> None:
+    graph = Graph("pool", (Input("x", (), Tensor((4, 4, 2), Format(3))),
+                           Pool("pool", ("x",), Tensor((2, 2, 2), Format(3)), "max", (2, 2), (2, 2))), "pool")
+    assert compile(graph).interval >= 8
+    with pytest.raises(RequestError, match="network 'nothing' has no layer that needs a unit"):
+        compile(Graph("nothing", (Input("x", (), Tensor((4,), Format(3))),), "x"))
+
+
+def options_of(plan: Plan, network: Network) -> list[Option]:
+    """The options that ``plan`` consists of, the input's first."""
+    foldings = [Folding(plan.input_lanes, plan.input_lanes), *plan.foldings.values()]
+    return [next(o for o in unit.options if o.folding == f) for unit, f in zip(network.units, foldings)]
+
+
+def cheapest(network: Network, limit: int) -> float:
+    """The least area of any choice of options within ``limit`` cycles per sample, by trying them all."""
+    entry = next(edge.target for edge in network.edges if edge.same)
+    areas = []
+    for picked in product(*(unit.options for unit in network.units[1:])):
+        first = next(o for o in network.units[0].options if o.lanes_out == picked[entry - 1].folding.simd)
+        if network.interval([first, *picked]) <= limit:
+            areas.append(network.total([first, *picked]).area())
+    return min(areas, default=inf)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_smallest_is_the_smallest_of_all(seed: int) -> None:
+    graph = simplify(random_graph(seed, (3, 4, 2)))
+    family = list(FAMILIES.values())[seed % len(FAMILIES)]
+    network = Network.of(graph, family, {})
+    for limit in (1, 2, 3, 4, 6, 12):
+        best = cheapest(network, limit)
+        if best == inf:
+            with pytest.raises(RequestError, match="no folding reaches"):
+                compile(graph, family=family.name, fps=1e6 / limit, clock_hz=1e6)
+            continue
+        plan = compile(graph, family=family.name, fps=1e6 / limit, clock_hz=1e6)
+        assert plan.interval <= limit
+        assert network.total(options_of(plan, network)).area() == pytest.approx(best, rel=2e-3)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_graphs_are_balanced(seed: int) -> None:
+    """No single unit could be folded otherwise, still reach the rate, and make the whole smaller."""
+    graph = simplify(random_dag(seed))
+    family = list(FAMILIES.values())[seed % len(FAMILIES)]
+    network = Network.of(graph, family, {})
+    fastest = compile(graph, family=family.name).interval
+    for limit in (fastest, 4 * fastest):
+        plan = compile(graph, family=family.name, fps=1e6 / limit, clock_hz=1e6)
+        assert plan.interval <= limit
+        picked = options_of(plan, network)
+        assert network.interval(picked) <= plan.interval
+        least = network.total(picked).area()
+        for index, unit in enumerate(network.units):
+            if index == 0 or any(edge.same and edge.target == index for edge in network.edges):
+                continue  # these two change together
+            for option in unit.options:
+                other = [*picked[:index], option, *picked[index + 1:]]
+                assert network.interval(other) > limit or network.total(other).area() >= least * 0.998
+
+
+def test_what_is_left_out_is_never_best() -> None:
+    graph = simplify(random_graph(3, (4, 6, 4)))
+    network = Network.of(graph, FAMILIES["ecp5"], {})
+    for limit in (4, 8, 24):
+        kept = network.within(limit).pruned(limit, timed=False)
+        assert sum(len(unit.options) for unit in kept.units) < sum(len(unit.options) for unit in network.units)
+        assert cheapest(kept, limit) == pytest.approx(cheapest(network, limit), rel=2e-3)
+
+
+@pytest.mark.parametrize("seed", [1, 9, 26])
+def test_queues_are_planned_for(seed: int) -> None:
+    """Budgets at which a plan without queues would fit, and only some with them."""
+    graph = random_dag(seed)
+    for target in TARGETS:
+        whole = compile(graph, target=target).predicted
+        for share in (1.0, 1.1):
+            budget = whole.scaled(share) + Resources(1, 1, 1, 1)
+            try:
+                plan = compile(graph, target=target, budget=budget)
+            except FitError as error:
+                assert error.excess or "more in combination" in str(error)
+            else:
+                assert not plan.predicted.excess(budget)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_latencies_are_near_what_was_minimized(seed: int) -> None:
+    """The least latency is not above that of other targets, except for what queues and uneven windows add."""
+    graph = random_dag(seed)
+    plans = {target: compile(graph, target=target) for target in TARGETS}
+    assert plans["latency"].latency <= 1.2 * min(plan.latency for plan in plans.values()) + 8
