@@ -3,15 +3,16 @@
 import numpy as np
 from amaranth.hdl import Module, Shape, ShapeLike, Signal, Value
 from amaranth.lib import memory as lib_memory
-from amaranth.lib import stream, wiring
+from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
 
+from .component import Component
 from .counters import advance
 from .parameters import positive
 from .storage import STYLE, output_register, storage, storage_features
 
 
-class StreamFIFO(wiring.Component):
+class StreamFIFO(Component):
     """A first-in first-out queue of ``depth`` beats: depth − 1 in a memory, one in the output register behind it.
 
     In each cycle, exactly: ``i.ready`` is high while fewer than depth − 1 beats are in the memory; ``o.valid`` is high

@@ -7,9 +7,9 @@ from math import prod
 import numpy as np
 from amaranth.hdl import Cat, Const, Module, Shape, Signal, Value
 from amaranth.lib import memory as memories
-from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from .component import Component
 from .control import Steps
 from .counters import advance
 from .parameters import divisor, integer_shape, positive
@@ -20,7 +20,7 @@ from .storage import STYLE, output_register, storage, storage_features
 from .stream import vector
 
 
-class GlobalPool(wiring.Component):
+class GlobalPool(Component):
     """y[c] = max or Σ over all positions of x[p, c]: each beat is used as it arrives, nothing of the map is kept.
 
     One accumulator per channel. In ``registers`` they move round a ring, one beat per step, so that neither addresses

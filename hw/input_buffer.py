@@ -1,14 +1,15 @@
 """InputBuffer: the circular buffer from which a folded matrix–vector unit reads each vector several times."""
 
 from amaranth.hdl import Cat, Const, Module, Signal
-from amaranth.lib import memory, stream, wiring
+from amaranth.lib import memory, stream
 from amaranth.lib.wiring import In, Out
 
+from .component import Component
 from .counters import advance
 from .storage import STYLE, output_register, storage_features
 
 
-class InputBuffer(wiring.Component):
+class InputBuffer(Component):
     """Holds 2·SF beats; reads each vector of SF beats NF times, beat after beat.
 
     The first fold may read a beat in the cycle after it was written, the last fold frees the beats one by one. So two

@@ -2,16 +2,17 @@
 
 import numpy as np
 from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
-from amaranth.lib import memory, stream, wiring
+from amaranth.lib import memory, stream
 from amaranth.lib.wiring import In, Out
 
+from .component import Component
 from .counters import advance
 from .loops import Loops
 from .parameters import positive, shape_of_range
 from .storage import STYLE, output_register, storage, storage_features
 
 
-class LoopBuffer(wiring.Component):
+class LoopBuffer(Component):
     """Holds ``loops.capacity`` beats; reads each vector in the order of a nest of loops, a beat per step.
 
     A step may be taken in the cycle after its beat was written; the last of a vector also waits for the vector's end.

@@ -5,10 +5,10 @@ from functools import cached_property
 
 import numpy as np
 from amaranth.hdl import Cat, Module, Mux, Shape, Signal, Value, unsigned
-from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from . import dot
+from .component import Component
 from .control import Buffered, Steps
 from .counters import advance
 from .parameters import divisor, integer_array, integer_shape, one_of, pack, pack_rows, shape_of_range
@@ -20,7 +20,7 @@ from .sums import Sums
 from .weights import ActivationCode, FoldedWeights, WeightCode
 
 
-class MatVec(wiring.Component):
+class MatVec(Component):
     """y = W·x + bias with PE output lanes and SIMD input elements per lane and cycle, optionally in groups.
 
     Step (g, n, s) of the groups, the NF = N / (groups · PE) neuron folds and the SF = K / SIMD synapse folds multiplies

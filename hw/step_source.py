@@ -4,11 +4,12 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from .component import Component
 from .counters import advance
 from .input_buffer import InputBuffer
 
 
-class StepSource(wiring.Component):
+class StepSource(Component):
     """The steps (g, n, s) of the groups, the NF neuron folds and the SF synapse folds, s innermost, with their beats.
 
     With NF = 1 beats are used as they arrive, otherwise each group of SF beats is read NF times from an
