@@ -44,8 +44,9 @@ def batch(samples: int | None, source: Path | None, processes: int | None, as_js
         result = run_batch(compiled, inputs, processes=processes, note=step.note, advance=step.advance)
         step.note(f"{result.cycles / max(result.seconds, 1e-9) / 1e6:.2f} million cycles per second")
     accuracy = None
-    if labels is not None and result.outputs.shape[1] == 1:
-        accuracy = float((result.outputs[:, 0] == labels[: len(inputs)]).mean())
+    if labels is not None:
+        classes = result.outputs[:, 0] if result.outputs.shape[1] == 1 else result.outputs.argmax(axis=1)
+        accuracy = float((classes == labels[: len(inputs)]).mean())
     plan = compiled.plan
     screen.table(["", ">measured", ">planned"], [
         ("samples", f"{result.samples:,}", ""), ("mismatches", f"{result.mismatches:,}", "0"),
