@@ -1,5 +1,8 @@
 """Component: a component whose ports are made when something asks for them."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from amaranth.lib import wiring
 
 
@@ -10,10 +13,19 @@ class Component(wiring.Component):
     would take most of that time.
     """
 
-    def __init__(self, members: dict[str, wiring.Member]):
+    @property
+    def buffers(self) -> Sequence[tuple[int, int, str]]:
+        """The memories that are not ROMs: (depth, width, kind)."""
+        return ()
+
+    def roms(self) -> Mapping[str, Any]:
+        """The ROMs by instance path."""
+        return {}
+
+    def __init__(self, members: dict[str, wiring.Member]) -> None:
         self._members = members
 
-    def __getattr__(self, name: str):
+    def __getattr__(self, name: str) -> Any:
         if "_members" not in self.__dict__:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         super().__init__(self.__dict__.pop("_members"))

@@ -143,6 +143,12 @@ class MatVec(Component):
         frees = group * sf + np.where(fold == nf - 1, beat, 0)
         return Buffered(groups * sf, 2 * sf, needs, frees, beat == sf, depth)
 
+    @property
+    def buffers(self) -> list[tuple[int, int, str]]:
+        """The input buffer, where there is one: (depth, width, kind)."""
+        width = self._simd * self._activation.width
+        return [] if self._buffer == "none" else [(2 * self.synapse_fold, width, self._buffer)]
+
     def roms(self) -> dict[str, Rom]:
         """The ROMs by instance path: ``weights``, and ``start`` (bias and code corrections) unless it is all zero."""
         roms = {"weights": self._weight_rom}

@@ -9,10 +9,10 @@ from math import gcd
 
 import yaml
 from amaranth.hdl import unsigned
-from amaranth.lib.wiring import Component
 
 from bitloom import RequestError, hw
-from bitloom.hw import MatVec, StreamFIFO, WidthConverter
+from bitloom.hw import StreamFIFO, WidthConverter
+from bitloom.hw.component import Component
 from bitloom.quant import Graph, Node
 
 from ..families import Family, Resources
@@ -44,13 +44,9 @@ def predict(family: Family, component: Component) -> Resources:
 
 def blocks(family: Family, component: Component) -> int:
     """How many block memories the ROMs and the buffers of ``component`` will take."""
-    roms = component.roms().values() if hasattr(component, "roms") else ()
-    count = sum(family.blocks(rom.depth, rom.width) for rom in roms if rom.memory == "block" and rom.depth > 1)
-    count += sum(family.blocks(depth, width) for depth, width, kind in getattr(component, "buffers", ())
-                 if kind == "block")
-    if isinstance(component, MatVec) and component.buffer == "block":
-        count += family.blocks(2 * component.synapse_fold, component.simd * component.activation.width)
-    return count
+    roms = [(rom.depth, rom.width) for rom in component.roms().values() if rom.memory == "block" and rom.depth > 1]
+    buffers = [(depth, width) for depth, width, kind in component.buffers if kind == "block"]
+    return sum(family.blocks(depth, width) for depth, width in roms + buffers)
 
 
 @lru_cache(maxsize=1 << 14)

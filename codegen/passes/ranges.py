@@ -36,14 +36,18 @@ from bitloom.quant import (
 
 from .rewrite import updated
 
+_of: WeakKeyDictionary[Graph, Mapping[str, Range]] = WeakKeyDictionary()
 _known: WeakKeyDictionary[Node, tuple[tuple[Range, ...], Range]] = WeakKeyDictionary()
 
 
 def value_ranges(graph: Graph) -> Mapping[str, Range]:
     """For each node's name, the least and the greatest value of each element: two int64 arrays of the node's shape.
 
-    Ranges are remembered for each node and the ranges of its operands, so that a pass pays for what it changed.
+    Ranges are remembered for each graph, and for each node and the ranges of its operands, so that a pass pays for
+    what it changed.
     """
+    if graph in _of:
+        return _of[graph]
     ranges: dict[str, Range] = {}
     for node in graph:
         operands = tuple(ranges[name] for name in node.inputs)
@@ -51,7 +55,8 @@ def value_ranges(graph: Graph) -> Mapping[str, Range]:
         if known is None or any(a is not b for a, b in zip(known[0], operands)):
             known = _known[node] = operands, node.ranges(*operands)
         ranges[node.name] = known[1]
-    return MappingProxyType(ranges)
+    _of[graph] = MappingProxyType(ranges)
+    return _of[graph]
 
 
 def channel_ranges(bounds: Range, rows: int | None = None) -> Range:
