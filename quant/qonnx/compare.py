@@ -144,10 +144,10 @@ def _batch(
         elif tensor is not None:
             grid = _Grid(imported, node.name)
             theirs, off = grid.integers(context[tensor].astype(np.float64), y)
-            quantized = _quantized(exact, tensor, isinstance(node, Input))
+            quantized = isinstance(node, Input) or exact.quantizer_of(tensor) is not None
             judge = _quantizer if quantized else _scores
             found[tensor, node.name] = judge(exact, tensor, grid, y, off)
-            if node.name == graph.output and not quantized and len(node.output.shape) == 1:
+            if node.name == graph.output and len(node.output.shape) == 1 and len(exact.shape(tensor)) == 2:
                 found[f"{tensor} (class)", node.name] = _classes(exact, tensor, y.argmax(axis=-1))
             y = theirs if quantized and node.output.format.holds(theirs) else y
         for verdict in ([] if tensor is None else [v for key, v in found.items() if key[1] == node.name]):
@@ -156,13 +156,6 @@ def _batch(
         loose |= ((y < low) | (y > high)).reshape(len(y), -1).any(axis=1)
         values[node.name] = y
     return found
-
-
-def _quantized(exact: Exact, tensor: str, entry: bool) -> bool:
-    """Whether ``tensor`` has levels, which are equal or not: behind a quantizer, or what the network is given."""
-    node = exact.nodes.get(tensor)
-    return entry or exact.quantizes(tensor) or (
-        node is not None and node.op_type == "DequantizeLinear" and exact.quantizes(node.input[0]))
 
 
 def _given(imported: Imported, model: ModelProto, integers: np.ndarray) -> Callable[[Index, float], Near]:

@@ -69,10 +69,12 @@ class Exact:
     def __init__(
         self, model: ModelProto, context: Context, given: Callable[[Index, float], Near] | None = None
     ) -> None:
-        self.context = context
+        self.model, self.context = model, context
         self.given = {} if given is None else {entry(model).name: given}
         self.nodes = {output: node for node in model.graph.node for output in node.output}
         """The node that computes each tensor."""
+        self.varying = _varying(model)
+        """The tensors that depend on the file's input."""
         self.opsets = {entry.domain: entry.version for entry in model.opset_import}
         self.moved: dict[str, np.ndarray] = {}
         """Where the elements of a tensor come from that was moved, as the rules find out."""
@@ -114,27 +116,58 @@ class Exact:
         """What the executor may have in place of the exact element ``index`` of the tensor ``name``.
 
         Behind a quantizer these are values on its grid: that of the exact value before it, and those of the ends of
-        the interval around it.
+        the interval around it; and so they are where nothing follows that quantizer but moves and functions.
         """
-        node = self.nodes.get(name)
-        if node is not None and node.op_type == "DequantizeLinear" and self.quantizes(node.input[0]):
-            *levels, given = self.levels(node.input[0], index)
-            zero, scale = (parameter(self, node, at, index) for at in (2, 1))
-            exact, least, greatest = ((level - zero) * scale for level in levels)
-            return Levels(exact, least, greatest, given)
-        if node is None or not self.quantizes(name):
+        source = self.quantizer_of(name)
+        if source is None:
             value, error = self.element(name, index)
-            found = Fraction(float(self.context[name][index]))
-            return Levels(value, value - Fraction(error), value + Fraction(error), found == value)
+            return Levels(value, value - Fraction(error), value + Fraction(error), self._float(name, index) == value)
+        if source != name:
+            return self._followed(name, index, source)
+        node = self.nodes[name]
         before = self.element(node.input[0], index)
-        found = Fraction(float(self.context[node.input[0]][index]))
         quantize, room = quantizer(self, node, index, before)
         return Levels(quantize(before.value), quantize(before.value - room), quantize(before.value + room),
-                      found == before.value)
+                      self._float(node.input[0], index) == before.value)
 
-    def quantizes(self, name: str) -> bool:
-        """Whether a quantizer gives the tensor ``name``."""
-        return name in self.nodes and self.nodes[name].op_type in QUANTIZERS
+    def quantizer_of(self, name: str) -> str | None:
+        """The tensor of the quantizer behind which ``name`` stands, with nothing but moves and functions between."""
+        from .exact_operators import FOLLOWING, rule_of
+
+        while (node := self.nodes.get(name)) is not None:
+            if node.op_type in QUANTIZERS:
+                return name
+            operands = [x for x in node.input if x in self.varying]
+            if node.op_type not in FOLLOWING or rule_of(node) is None or len(operands) != 1:
+                return None
+            name = operands[0]
+        return None
+
+    def _followed(self, name: str, index: Index, source: str) -> Levels:
+        """The levels of an element that is a function of one element of the quantizer ``source``."""
+        at: list[Index] = []
+
+        def through(value: Fraction | None) -> Near:
+            probe = Exact(self.model, self.context)
+            probe.moved = self.moved
+
+            def leaf(place: Index, found: float) -> Near:
+                at.append(place)
+                known = Fraction(found) if value is None else value
+                return Near(known, UNIT * SLACK * abs(float(known)))
+
+            probe.given = {source: leaf}
+            return probe.element(name, index)
+
+        through(None)
+        *values, given = self.levels(source, at[0])
+        exact, *ends = (through(value) for value in values)
+        low = min(end.value - Fraction(end.error) for end in ends)
+        return Levels(exact.value, low, max(end.value + Fraction(end.error) for end in ends), given)
+
+    def _float(self, name: str, index: Index) -> Fraction:
+        """What the executor has, as the rational number it is."""
+        return Fraction(float(self.context[name][index]))
 
     def _evaluate(self, name: str, index: Index) -> Near:
         from .exact_operators import rule_of
@@ -157,6 +190,18 @@ class Exact:
         if not np.isfinite(near.error):
             raise Unjudged(f"no bound on the error of {node.op_type}")
         return Near(near.value, near.error * SLACK)
+
+
+def _varying(model: ModelProto) -> set[str]:
+    names = {entry(model).name}
+    for _ in model.graph.node:
+        before = len(names)
+        for node in model.graph.node:
+            if names.intersection(node.input) and node.op_type not in ("Shape", "Size"):
+                names.update(node.output)
+        if len(names) == before:
+            break
+    return names
 
 
 def parameter(exact: Exact, node: NodeProto, at: int, index: Index, default: float = 0.0) -> Fraction:

@@ -284,6 +284,11 @@ RULES: dict[str, Rule] = {
 """By operator: the exact rule of one element of its output."""
 
 
+FOLLOWING = {*ELEMENTWISE, "DequantizeLinear", *(kind for kind, rule in RULES.items()
+                                                if rule in (_move, _reshape, _transpose))} - {"Concat"}
+"""Operators whose element is a function of one element of each operand."""
+
+
 def rule_of(node: NodeProto) -> Rule | None:
     """The rule of ``node``, in ONNX's own domain or QONNX's; None where there is none."""
     rule = RULES.get(node.op_type)

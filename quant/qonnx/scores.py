@@ -164,8 +164,9 @@ def finish(ctx: Context, value: Value) -> Value:
         value = settle(ctx, op, value)
     except ImportFailure:
         at = next(i for i, (step, _) in enumerate(value.steps) if step.affine() is None)
-        if not isinstance(value.steps[at][0], Elementwise):  # no tensor of the file is what stands before it
-            raise
+        behind = ctx.tensors.get(value.steps[at][1][0])
+        if not isinstance(value.steps[at][0], Elementwise) or getattr(behind, "node", None) != value.node:
+            raise  # no tensor of the file is what stands before it
         kinds = ", ".join(s.op if isinstance(s, Elementwise) else "a function" for s, _ in value.steps[at:])
         ctx.note(f"output {ctx.model.output!r}: {kinds} at its end is left to the host")
         before = value.steps[at][1]
