@@ -12,6 +12,7 @@ from .loop_buffer import LoopBuffer
 from .loops import Loops
 from .matvec import MatVec
 from .pad import Pad
+from .patch_window import PatchWindow
 from .pool import Pool
 from .register_slice import RegisterSlice
 from .requantizer import Requantizer
@@ -36,6 +37,7 @@ __all__ = [
     "Loops",
     "MatVec",
     "Pad",
+    "PatchWindow",
     "Pool",
     "RegisterSlice",
     "Requantizer",
