@@ -40,6 +40,9 @@ BOUNDED = 4
 REAL = 2.0**-21
 """How far, relatively, real numbers may be from exact ones: they are float32, some steps behind their quantizer."""
 
+FAR = 1 << 24
+"""An integer so great that its real number is not lost in what is added to it."""
+
 OFF_GRID = 0.05
 """How far a value may be from its quantizer's grid, in steps: float32 holds a product of 16 bits far better."""
 
@@ -92,13 +95,13 @@ class _Grid:
     def __init__(self, imported: Imported, node: str) -> None:
         self.shape = shape = imported.graph[node].output.shape
         zeros = np.zeros((1, *shape), np.int64)
-        base, one, many = (np.asarray(imported.real(node, zeros + k), dtype=np.float64).ravel()
+        base, far, many = (np.asarray(imported.real(node, zeros + k * FAR), dtype=np.float64).ravel()
                            for k in (0, 1, np.arange(zeros.size).reshape(shape)))
-        self.base, self.unit = base, one - base
+        self.base, self.unit = base, (far - base) / FAR
         self.told = self.unit != 0
         self.origin = np.zeros(len(base), np.int64)
         """For each element of the tensor, the element of the node it is."""
-        self.origin[self.told] = np.rint((many - base)[self.told] / self.unit[self.told])
+        self.origin[self.told] = np.rint((many - base)[self.told] / (FAR * self.unit[self.told]))
 
     def real(self, integers: np.ndarray) -> np.ndarray:
         """What ``integers`` (samples, *node shape) stand for: float64 (samples, elements), ordered as in the tensor."""
@@ -112,7 +115,8 @@ class _Grid:
         flat, told = real.reshape(len(otherwise), -1), self.told
         nearest = np.zeros(flat.shape)
         nearest[:, told] = np.rint((flat - self.base)[:, told] / self.unit[told])
-        off = np.abs(self.base + self.unit * nearest - flat) > OFF_GRID * np.abs(self.unit) + REAL * np.abs(flat)
+        room = OFF_GRID * np.abs(self.unit) + REAL * (np.abs(flat) + np.abs(self.base))
+        off = np.abs(self.base + self.unit * nearest - flat) > room
         integers = otherwise.reshape(len(otherwise), -1).copy()
         changed = told & self.differ(flat, self.real(otherwise))
         samples, places = np.nonzero(changed)
@@ -121,7 +125,8 @@ class _Grid:
 
     def differ(self, theirs: np.ndarray, ours: np.ndarray) -> np.ndarray:
         """Which elements of two tensors (samples, elements) are different levels."""
-        return np.asarray(np.abs(theirs - ours) > 0.25 * np.abs(self.unit) + REAL * np.abs(ours))
+        room = 0.25 * np.abs(self.unit) + REAL * (np.abs(ours) + np.abs(self.base))
+        return np.asarray(np.abs(theirs - ours) > room)
 
 
 def _batch(
@@ -192,7 +197,7 @@ def _scores(exact: Exact, tensor: str, grid: _Grid, ours: np.ndarray, off: np.nd
     The errors of some samples are bounded one by one, and so are those that exceed the least of these bounds.
     """
     theirs = exact.context[tensor].reshape(len(ours), -1).astype(np.float64)
-    real, step = grid.real(ours), np.abs(grid.unit)
+    real = grid.real(ours)
     verdict, least = np.full(len(ours), _EQUAL), np.inf
     for sample in range(len(ours)):
         places = np.arange(real.shape[1]) if sample < BOUNDED else np.flatnonzero(np.abs(theirs - real)[sample] > least)
@@ -200,7 +205,8 @@ def _scores(exact: Exact, tensor: str, grid: _Grid, ours: np.ndarray, off: np.nd
             levels = exact.levels(tensor, _index(exact, tensor, sample, at))
             error = float(levels.greatest - levels.exact)
             least = min(least, error)
-            right = abs(float(levels.exact) - real[sample, at]) <= 0.25 * step[at] + REAL * abs(real[sample, at])
+            room = 0.25 * abs(grid.unit[at]) + REAL * (abs(real[sample, at]) + abs(grid.base[at]))
+            right = abs(float(levels.exact) - real[sample, at]) <= room
             if not right or abs(theirs[sample, at] - float(levels.exact)) > error:
                 verdict[sample] = _MISMATCH
                 break

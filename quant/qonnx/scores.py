@@ -174,7 +174,8 @@ def finish(ctx: Context, value: Value) -> Value:
     value = replace(value, index=before[1])
     if int(np.prod(value.index.shape)) == value.channels:
         value = ordered(ctx, op, value)
-    ctx.views[value.node] = View(before[0], value)
+    if ctx.nodes[value.node].inputs:  # the input stays what it is
+        ctx.views[value.node] = View(before[0], value)
     parts = value.affine()
     assert parts is not None
     scale, offset = (np.ravel(floats(part)) for part in parts)
