@@ -9,7 +9,7 @@ import numpy as np
 from amaranth.hdl import signed, unsigned
 from amaranth.lib.wiring import Component
 
-from bitloom.hw import DepthToSpace, Depthwise, GlobalPool, Pad, Pool, Upsample, Window
+from bitloom.hw import DepthToSpace, Depthwise, GlobalPool, Pad, PatchWindow, Pool, Upsample, Window
 
 MAGNITUDES = [1, 1, 3, 7, 31]
 """Greatest magnitudes of weights."""
@@ -41,6 +41,15 @@ def window(rng: random.Random, numbers: np.random.Generator) -> Component:
     dilation = rng.choice([1, 1, 2]) if size[-1] > 16 else 1
     return Window(size, channels, lanes=lanes, element=unsigned(bits), kernel=kernel_of(rng, dims),
                   stride=(stride,) * dims, dilation=(dilation,) * dims, groups=groups)
+
+
+def patch_window(rng: random.Random, numbers: np.random.Generator) -> Component:
+    """A random window unit that gives whole patches."""
+    size = rng.choice([(8, 8), (12, 16), (28, 28), (28, 28), (64, 64), (128,)])
+    channels, bits, stride = rng.choice([1, 1, 2, 3, 4, 8]), rng.choice([1, 2, 3, 4, 8]), rng.choice([1, 1, 2])
+    return PatchWindow(size, channels, element=unsigned(bits), kernel=kernel_of(rng, len(size)),
+                       stride=(stride,) * len(size), dilation=(rng.choice([1, 1, 1, 2]),) * len(size),
+                       memory=rng.choice(["auto", "auto", "registers"]) if size[-1] < 64 else "auto")
 
 
 def pool(rng: random.Random, numbers: np.random.Generator) -> Component:
@@ -99,6 +108,7 @@ def depth_to_space(rng: random.Random, numbers: np.random.Generator) -> Componen
 
 TEMPLATES = {
     "Window": window,
+    "PatchWindow": patch_window,
     "Pool": pool,
     "GlobalPool": global_pool,
     "Depthwise": depthwise,

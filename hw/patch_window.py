@@ -119,16 +119,23 @@ class PatchWindow(Component):
         return {}
 
     def features(self) -> dict[str, float]:
-        """Bits of the shift registers, of the memory, and of counters."""
-        counted = [(n, max(e, s)) for n, e, s in zip(self.size, self._windows.extents, self.stride)]
-        control = 3 + sum((count - 1).bit_length() for counts in counted for count in counts)
-        shifted = self._rows * self._span * self._width
+        """Bits of the shift registers and of the memory; of counters with the output's ``valid``."""
+        shifted, control = self._rows * self._span * self._width, {"control": 1 + self._counter_bits()}
         if self._kind == "registers":
-            return {"register_bits": shifted + self._beyond * self._word, "control": control}
-        control += 0 if self._delay == self.size[-1] else (self._delay - 1).bit_length()
+            return {"register_bits": shifted + self._beyond * self._word} | control
         # The first of each older row is the memory's own register where that is block memory.
         shifted -= self._word if self._kind == "block" else 0
-        return {"register_bits": shifted, "control": control} | storage_features(self._kind, self._delay, self._word)
+        return {"register_bits": shifted} | control | storage_features(self._kind, self._delay, self._word)
+
+    def _counter_bits(self) -> int:
+        """Bits of the counters: where the next position is, how far the next window, where the memory is read."""
+        height, width = (1, *self.size)[-2:]
+        in_memory = self._kind != "registers"
+        distances = [max(e, s) for e, s in zip(self._windows.extents, self.stride)]
+        column = max(distances) > 1 or (in_memory and self._delay == width)
+        row, address = len(distances) > 1 and distances[0] > 1, in_memory and self._delay != width
+        counts = [*distances, width if column else 1, height if row else 1, self._delay if address else 1]
+        return sum((count - 1).bit_length() for count in counts)
 
     def model(self, x: np.ndarray) -> np.ndarray:
         """The patches of ``x`` (vectors, positions · channels), flattened."""
