@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
-from itertools import product
-from math import gcd
 from typing import TypeVar
 
 from bitloom import RequestError
@@ -15,7 +13,7 @@ from bitloom.quant import Conv, Graph, MatMul, Node, Requantize, Table, Threshol
 
 from . import cost
 from .families import Family, Resources
-from .mapping import Folding, has_constants, independent, lane_totals, lanes_out, templates, unit, vectors
+from .mapping import Folding, divisors, has_constants, lane_totals, lanes, lanes_out, templates, unit, vectors
 
 MEMORIES = ("block", "distributed")
 Overrides = Mapping[str, Mapping[str, object]]
@@ -42,11 +40,6 @@ class Option:
     interval: int
     depth: int
     resources: Resources
-
-
-def divisors(n: int) -> list[int]:
-    """The divisors of ``n`` in ascending order."""
-    return [d for d in range(1, n + 1) if n % d == 0]
 
 
 def options(graph: Graph, node: Node, family: Family, override: Mapping[str, object], *, limit: int | None = None,
@@ -98,12 +91,11 @@ def _words(node: Node, folding: Folding) -> int:
 
 def foldings(graph: Graph, node: Node, override: Mapping[str, object]) -> Iterator[Folding]:
     """The foldings of ``node`` that divide and respect ``override``: block memory first, then by rising lanes."""
-    outputs, inputs = lane_totals(graph, node)
-    pes = _allowed(divisors(outputs), override.get("pe"))
-    simds = _allowed(divisors(inputs), override.get("simd", override.get("lanes")))
-    pairs = list(product(pes, simds)) if independent(node) else [(gcd(outputs, lanes), lanes) for lanes in simds]
+    pe_asked, simd_asked = override.get("pe"), override.get("simd", override.get("lanes"))
     for template in _allowed(templates(graph, node), override.get("template")):
         constants = has_constants(graph, node, template)
+        pairs = [(pe, simd) for pe, simd in lanes(graph, node, template)
+                 if pe_asked in (None, pe) and simd_asked in (None, simd)]
         for memory in _allowed(MEMORIES, override.get("memory")) if constants else ("auto",):
             for pe, simd in pairs:
                 # One word of constants needs no memory at all.
@@ -150,13 +142,17 @@ def check_override(graph: Graph, name: str, override: Mapping[str, object]) -> N
         if value not in choices:
             raise RequestError(f"layers.{name}.{key} must divide the {choices[-1]} {what}, not {value} "
                                f"(use {_listed(choices)})")
+    if not any(True for _ in foldings(graph, node, override)):
+        wanted = sorted({folding.simd for folding in foldings(graph, node, {"template": override["template"]})})
+        raise RequestError(f"layers.{name}.lanes must be {_listed(wanted)} with the template {override['template']}, "
+                           f"not {override['lanes']}")
 
 
 def _choices(graph: Graph, node: Node) -> dict[str, tuple[str, Sequence[object]]]:
     """The keys that an override of ``node`` may have: what a number divides (else empty), and the values."""
     outputs, inputs = lane_totals(graph, node)
-    if independent(node):
-        part = " per group" if isinstance(node, MatMul) and node.groups > 1 else ""
+    if isinstance(node, MatMul):
+        part = " per group" if node.groups > 1 else ""
         keys: dict[str, tuple[str, Sequence[object]]] = {
             "pe": (f"outputs{part}", divisors(outputs)), "simd": (f"inputs{part}", divisors(inputs))}
     else:

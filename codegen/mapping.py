@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 from math import gcd, prod
 
 import numpy as np
@@ -42,7 +43,8 @@ class Folding:
     """How a unit is folded: ``pe`` output lanes, ``simd`` input lanes, where its constants live, which template it is.
 
     Units other than the matrix–vector unit work on whole lanes: their ``pe`` equals their ``simd`` (argmax has one
-    output lane). ``template`` is one of :func:`templates`; empty is the first of them.
+    output lane, a window of whole patches all of a patch). ``template`` is one of :func:`templates`; empty is the first
+    of them.
     """
 
     pe: int
@@ -77,6 +79,8 @@ def templates(graph: Graph, node: Node) -> tuple[str, ...]:
         return ("GlobalPool",)
     if isinstance(node, Threshold) and node.y_step == 1 and node.thresholds.shape[1] >= SEARCH_LEVELS:
         return ("Threshold", "ThresholdSearch")
+    if isinstance(node, Window) and node.groups == 1 and node.output.shape[-1] * node.output.format.bits <= PATCH_BITS:
+        return ("Window", "PatchWindow")
     names = {MatMul: "MatVec", Window: "Window", Conv: "Depthwise", Pool: "Pool", Pad: "Pad", Add: "Add",
              Concat: "Concat", Upsample: "Upsample", DepthToSpace: "DepthToSpace", Threshold: "Threshold",
              Requantize: "Requantizer", Table: "Table", ArgMax: "ArgMax"}
@@ -107,14 +111,28 @@ SEARCH_LEVELS = 15
 """Levels from which on thresholds may be found by binary search in memory."""
 
 
-def independent(node: Node) -> bool:
-    """Whether PE and SIMD of the unit are free of one another."""
-    return isinstance(node, MatMul)
+PATCH_BITS = 1024
+"""Bits up to which a whole patch may be one beat."""
+
+
+def divisors(n: int) -> list[int]:
+    """The divisors of ``n`` in ascending order."""
+    return [d for d in range(1, n + 1) if n % d == 0]
 
 
 def lanes_out(node: Node, folding: Folding) -> int:
     """Elements per output beat of the unit of ``node``: argmax gives one index."""
     return 1 if isinstance(node, ArgMax) else folding.pe
+
+
+def lanes(graph: Graph, node: Node, template: str) -> list[tuple[int, int]]:
+    """Every (PE, SIMD) that the unit of ``node`` can have with this template, by rising lanes."""
+    outputs, inputs = lane_totals(graph, node)
+    if template == "PatchWindow":
+        return [(node.output.shape[-1], inputs)]
+    if isinstance(node, MatMul):
+        return list(product(divisors(outputs), divisors(inputs)))
+    return [(gcd(outputs, simd), simd) for simd in divisors(inputs)]
 
 
 def lane_totals(graph: Graph, node: Node) -> tuple[int, int]:
@@ -204,6 +222,13 @@ def _window(graph: Graph, node: Node, folding: Folding) -> Component:
     (x,) = operands(graph, node)
     return hw.Window(x.shape[:-1], x.shape[-1], lanes=folding.pe, element=shape_of(x.format), kernel=node.kernel,
                      stride=node.stride, dilation=node.dilation, groups=node.groups)
+
+
+def _patch_window(graph: Graph, node: Node, folding: Folding) -> Component:
+    assert isinstance(node, Window)
+    (x,) = operands(graph, node)
+    return hw.PatchWindow(x.shape[:-1], x.shape[-1], element=shape_of(x.format), kernel=node.kernel,
+                          stride=node.stride, dilation=node.dilation)
 
 
 def _pool(graph: Graph, node: Node, folding: Folding) -> Component:
@@ -303,8 +328,8 @@ def _argmax(graph: Graph, node: Node, folding: Folding) -> Component:
 
 
 _MAKERS: dict[str, Callable[[Graph, Node, Folding], Component]] = {
-    "MatVec": _matvec, "Depthwise": _depthwise, "Window": _window, "Pool": _pool, "GlobalPool": _global_pool,
-    "Pad": _pad, "Upsample": _upsample, "DepthToSpace": _depth_to_space, "Add": _add, "Concat": _concat,
-    "Threshold": _threshold, "ThresholdSearch": _threshold_search, "Requantizer": _requantizer, "Table": _table,
-    "ArgMax": _argmax,
+    "MatVec": _matvec, "Depthwise": _depthwise, "Window": _window, "PatchWindow": _patch_window, "Pool": _pool,
+    "GlobalPool": _global_pool, "Pad": _pad, "Upsample": _upsample, "DepthToSpace": _depth_to_space, "Add": _add,
+    "Concat": _concat, "Threshold": _threshold, "ThresholdSearch": _threshold_search, "Requantizer": _requantizer,
+    "Table": _table, "ArgMax": _argmax,
 }

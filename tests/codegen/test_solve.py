@@ -12,9 +12,9 @@ from support.graphs import random_dag, random_graph
 from bitloom import RequestError
 from bitloom.codegen import FAMILIES, TARGETS, FitError, Folding, Plan, Resources, compile, simplify
 from bitloom.codegen.folding import Option, divisors, options
-from bitloom.codegen.mapping import lane_totals
+from bitloom.codegen.mapping import lane_totals, templates
 from bitloom.codegen.network import Network
-from bitloom.quant import Format, Graph, Input, MatMul, Pool, Tensor, Threshold
+from bitloom.quant import Format, Graph, Input, MatMul, Pool, Tensor, Threshold, Window
 
 WIDTHS = (12, 12, 8, 6)
 BUDGET = Resources(lut=1500, ff=1500, bram=20)
@@ -108,7 +108,33 @@ def test_lanes_of_any_layer_can_be_fixed(operator: str) -> None:
             break
     for lanes in divisors(lane_totals(graph, node)[1]):
         folding = compile(graph, overrides={node.name: {"lanes": lanes}}).foldings[node.name]
-        assert (folding.pe, folding.simd) == (lanes, lanes)
+        assert folding.simd == lanes and (folding.pe == lanes or folding.template == "PatchWindow")
+
+
+def windowed(channels: int = 4, bits: int = 3, groups: int = 1) -> Graph:
+    """A window of 3 × 2 positions alone."""
+    shape, kernel = (6, 5, channels), (3, 2)
+    window = Window("w", ("x",), Tensor((4, 4, 6 * channels), Format(bits)), kernel, (1, 1), (1, 1), groups)
+    return Graph("windowed", (Input("x", (), Tensor(shape, Format(bits))), window), "w")
+
+
+def test_a_window_of_whole_patches_has_one_folding() -> None:
+    graph = windowed()
+    found = {(o.folding.template, o.folding.simd, o.lanes_out, o.interval)
+             for o in options(graph, graph["w"], FAMILIES["ecp5"], {})}
+    steps = 4 * 4 * 6
+    assert found == {("Window", 1, 1, 4 * steps), ("Window", 2, 2, 2 * steps), ("Window", 4, 4, steps),
+                     ("PatchWindow", 4, 24, 30)}
+    assert compile(graph, family="ecp5").interval == 30
+    assert compile(graph, family="ecp5", overrides={"w": {"template": "Window"}}).interval == steps
+    with pytest.raises(RequestError, match=r"layers\.w\.lanes must be 4 with the template PatchWindow, not 2"):
+        compile(graph, overrides={"w": {"template": "PatchWindow", "lanes": 2}})
+
+
+@pytest.mark.parametrize(("change", "known"), [({"groups": 2}, 1), ({"channels": 57}, 1), ({"channels": 56}, 2)])
+def test_patches_of_groups_and_wide_ones_come_in_parts(change: dict[str, int], known: int) -> None:
+    graph = windowed(**change)
+    assert templates(graph, graph["w"]) == ("Window", "PatchWindow")[:known]
 
 
 @pytest.mark.parametrize("template", ["Threshold", "ThresholdSearch"])
