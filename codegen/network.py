@@ -51,8 +51,12 @@ class Unit:
     @cached_property
     def times(self) -> np.ndarray:
         """Cycles per sample, of depth, and from the first output beat of a sample to its last."""
-        rows = [(o.interval, o.depth, o.interval - ceil(o.interval * o.lanes_out / self.outputs)) for o in self.options]
+        rows = [(o.interval, o.depth, self.spread(o)) for o in self.options]
         return np.array(rows, dtype=np.int64).reshape(-1, 3)
+
+    def spread(self, option: Option) -> int:
+        """Cycles from the first output beat of a sample to its last."""
+        return option.interval - ceil(option.interval * option.lanes_out / self.outputs)
 
     @property
     def lanes_in(self) -> list[int]:
@@ -88,19 +92,18 @@ class Edge:
             return 0
         return NEVER if self.same else self.elements // gcd(a, b)
 
-    def costs(self, family: Family, a: Sequence[int], b: Sequence[int]) -> np.ndarray:
-        """For each pair of lanes a row of resources and of times: (len(a), len(b), kinds + 4).
+    def times(self, a: int, b: int) -> tuple[int, int, int, int]:
+        """Cycles per sample; the delay of a beat; how much later its last element is than its first; how long the first
+        beat of b lanes waits for its last element."""
+        step = gcd(a, b)
+        return self.cycles(a, b), (a > step) + (b > step), a // step - 1, b // step - 1
 
-        The times are cycles per sample, the delay of a beat, how many more the last element of a beat is behind the
-        first, and how many the first beat of b lanes has to wait for its last element.
-        """
+    def costs(self, family: Family, a: Sequence[int], b: Sequence[int]) -> np.ndarray:
+        """For each pair of lanes a row of resources and of :meth:`times`: (len(a), len(b), kinds + 4)."""
         table = np.zeros((len(a), len(b), len(KINDS) + 4), dtype=np.int64)
         for i, x in enumerate(a):
             for j, y in enumerate(b):
-                step = gcd(x, y)
-                delay = (x > step) + (y > step)
-                table[i, j] = (*scaled(cost.link(family, x, y, self.bits)), self.cycles(x, y), delay, x // step - 1,
-                               y // step - 1)
+                table[i, j] = (*scaled(cost.link(family, x, y, self.bits)), *self.times(x, y))
         return table
 
 
@@ -153,6 +156,20 @@ class Network:
         """Cycles per sample of the options ``picked``, one per unit, and of the links between them."""
         links = [edge.cycles(picked[edge.source].lanes_out, picked[edge.target].folding.simd) for edge in self.edges]
         return max([option.interval for option in picked] + links)
+
+    def latency(self, picked: Sequence[Option]) -> Fraction:
+        """Cycles to the first output beat by the longest path through the options ``picked``, one per unit."""
+        first = [Fraction(0)] * len(picked)
+        spread = [Fraction(unit.spread(option)) for unit, option in zip(self.units, picked)]
+        for edge in self.edges:
+            unit, option = self.units[edge.target], picked[edge.target]
+            a, b = picked[edge.source].lanes_out, option.folding.simd
+            cycles, delay, burst, wait = edge.times(a, b)
+            arrival = max(spread[edge.source] + burst, Fraction(cycles - 1))
+            start = first[edge.source] + option.depth + delay
+            first[edge.target] = max(first[edge.target], start + wait, start + unit.share * arrival)
+            spread[edge.target] = max(spread[edge.target], (1 - unit.share) * arrival)
+        return first[-1]
 
     def within(self, interval: int | None) -> Network:
         """The same without the options that take more cycles per sample."""

@@ -8,6 +8,7 @@ elsewhere; the plan's is exact everywhere).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from math import ceil
 from typing import Any
@@ -21,6 +22,9 @@ from .network import KINDS, SCALE, Edge, Network
 
 Linear = Any
 """A linear expression of the solver's variables; its own types do not say what sums of them are."""
+
+EFFORT = 3
+"""The solver's time for one goal, in its own deterministic units, about a second each."""
 
 _PARTS = 64
 """Fractions of a cycle that the latency tells apart."""
@@ -106,10 +110,12 @@ class Program:
             self.model.add(whole * spread[edge.target] >= (whole - read) * arrival)
         return first[-1]
 
-    def solve(self, *goals: str) -> list[Option] | None:
+    def solve(self, *goals: str, hint: Sequence[Option] = ()) -> list[Option] | None:
         """The options, one per unit, that minimize the goals (``latency``, ``area``) in lexicographic order.
 
         None if nothing satisfies the constraints. Without goals, any options that do.
+
+        :param hint: options to begin with.
         """
         if not self.possible:
             return None
@@ -117,9 +123,10 @@ class Program:
         solver.parameters.num_workers = 1  # the same answer in each run
         solver.parameters.random_seed = 0
         solver.parameters.linearization_level = 2  # most programs need no search with the whole flow relaxed
-        solver.parameters.max_deterministic_time = 10
+        solver.parameters.max_deterministic_time = EFFORT
         solver.parameters.catch_sigint_signal = False  # its own handler would outlive it and end the whole process
         picked = None
+        self._hint(hint)
         for goal in goals or ("",):
             value = self._latency() if goal == "latency" else self._area() if goal == "area" else 0
             self.model.minimize(value)
@@ -128,11 +135,16 @@ class Program:
             picked = [next(o for o, x in zip(unit.options, choice) if solver.value(x))
                       for unit, choice in zip(self.network.units, self.chosen)]
             self.model.add(value <= round(solver.objective_value))
-            self.model.clear_hints()
-            for choice in self.chosen:
-                for x in choice:
-                    self.model.add_hint(x, solver.value(x))
+            self._hint(picked)
         return picked
+
+    def _hint(self, options: Sequence[Option]) -> None:
+        """Let the search begin at ``options``, as far as they are still there."""
+        self.model.clear_hints()
+        for unit, choice, wanted in zip(self.network.units, self.chosen, options):
+            if wanted in unit.options:
+                for option, x in zip(unit.options, choice):
+                    self.model.add_hint(x, option == wanted)
 
 
 def _interruptible(solver: cp_model.CpSolver, model: cp_model.CpModel) -> Any:
