@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """StepSource: where the steps of a folded matrix–vector unit come from."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
