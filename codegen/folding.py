@@ -13,7 +13,8 @@ from bitloom.quant import Conv, Graph, MatMul, Node, Requantize, Table, Threshol
 
 from . import cost
 from .families import Family, Resources
-from .mapping import Folding, divisors, has_constants, lane_totals, lanes, lanes_out, templates, unit, vectors
+from .instances import unit
+from .mapping import Folding, divisors, has_constants, lane_totals, lanes, lanes_out, templates, vectors
 
 MEMORIES = ("block", "distributed")
 Overrides = Mapping[str, Mapping[str, object]]

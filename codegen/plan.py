@@ -12,7 +12,8 @@ from bitloom.quant import Graph
 
 from . import cost, schedule
 from .families import Family, Resources
-from .mapping import Folding, elements, lanes_out, templates, unit, vectors
+from .instances import unit
+from .mapping import Folding, elements, lanes_out, templates, vectors
 from .topology import OUTPUT, Link, Topology, units
 
 

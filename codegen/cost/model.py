@@ -16,7 +16,8 @@ from bitloom.hw.component import Component
 from bitloom.quant import Graph, Node
 
 from ..families import Family, Resources
-from ..mapping import Folding, unit
+from ..instances import unit
+from ..mapping import Folding
 
 Coefficients = dict[str, dict[str, float]]
 
