@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,16 +31,21 @@ def import_module(module: torch.nn.Module, sample: torch.Tensor, *, name: str | 
         raise ImportFailure(f"importing a module needs the package {error.name}; pip install 'bitloom[train,qonnx]'") \
             from error
     title = name or type(module).__name__
-    training = module.training
     with tempfile.TemporaryDirectory() as folder, torch.no_grad():
         path = Path(folder) / "module.onnx"
-        try:
-            export_qonnx(module.eval(), args=sample[:1], export_path=str(path), verbose=False)
-        except FAULTS as error:
-            raise ImportFailure(f"{title}: Brevitas cannot export it ({type(error).__name__}: {error}); "
-                                "leave out operations that its QONNX export does not know") from error
-        finally:
-            module.train(training)
+        for dynamo in (False, True):  # torch's older exporter is faster and knows more; the newer one will outlive it
+            try:
+                exported = copy.deepcopy(module).eval()  # a failed export leaves a module unusable
+                export_qonnx(exported, args=sample[:1], export_path=str(path), dynamo=dynamo, verbose=False)
+                break
+            except ImportError as error:
+                raise ImportFailure(f"{title}: Brevitas' export needs more packages ({error}); "
+                                    "pip install 'bitloom[train,qonnx]'") from error
+            except FAULTS as error:
+                failure = error
+        else:
+            raise ImportFailure(f"{title}: Brevitas cannot export it ({type(failure).__name__}: {failure}); "
+                                "leave out operations that its QONNX export does not know") from failure
         proto = read(path)
     return import_proto(proto, title, name=title, input_format=input_format, input_scale=input_scale,
                         input_offset=input_offset)

@@ -5,11 +5,10 @@ before, so that one difference is not counted again behind it. Where the two dif
 (:mod:`~bitloom.quant.qonnx.exact`). It is a tie if the exact value before the quantizer lies so close to one of its
 steps that float32's rounding errors explain what the executor has, and the integer graph has what the exact value
 gives. As the graph's functions are float32's, too, it may also have the other side of that step, but not where the
-executor's own value is exact. Anything else is a mismatch.
+executor's own value is exact. Anything else is a mismatch. Scores and classes are judged alike.
 
 What a tie leaves in the executor may be a value that the graph proves impossible, where its thresholds mean nothing:
-what differs behind it in that sample is a tie as well. Scores that no quantizer follows are compared with float32's
-error, and so is the class that they decide.
+what differs behind it in that sample is a tie as well.
 """
 
 from __future__ import annotations
@@ -206,8 +205,9 @@ def _scores(exact: Exact, tensor: str, grid: _Grid, ours: np.ndarray, off: np.nd
             error = float(levels.greatest - levels.exact)
             least = min(least, error)
             room = 0.25 * abs(grid.unit[at]) + REAL * (abs(real[sample, at]) + abs(grid.base[at]))
-            right = abs(float(levels.exact) - real[sample, at]) <= room
-            if not right or abs(theirs[sample, at] - float(levels.exact)) > error:
+            room += 0.0 if levels.given else error
+            far = [abs(value[sample, at] - float(levels.exact)) for value in (real, theirs)]
+            if far[0] > room or far[1] > error:
                 verdict[sample] = _MISMATCH
                 break
     return verdict
@@ -243,19 +243,21 @@ def _index(exact: Exact, tensor: str, sample: np.integer | int, at: np.integer |
 
 
 def _tied_classes(exact: Exact, scores: str, axis: int, place: Index, ours: int, theirs: int) -> bool:
-    """Whether ``ours`` has the greatest exact score of the two and float32's error explains ``theirs``."""
+    """Whether float32's errors explain which of the two has the greater score; unless it has both exactly."""
 
-    def score(label: int) -> Near:
+    def score(label: int) -> tuple[Near, bool]:
         index = list(map(int, place))
         index.insert(axis % len(exact.shape(scores)), label)
-        return exact.element(scores, tuple(index))
+        near = exact.element(scores, tuple(index))
+        return near, Fraction(float(exact.context[scores][tuple(index)])) == near.value
 
     try:
-        a, b = score(ours), score(theirs)
+        (a, a_given), (b, b_given) = score(ours), score(theirs)
     except Unjudged:
         return False
     ahead = a.value - b.value
-    return (ahead > 0 or (ahead == 0 and ours < theirs)) and float(ahead) <= a.error + b.error
+    right = ahead > 0 or (ahead == 0 and ours < theirs)
+    return (right or not (a_given and b_given)) and abs(float(ahead)) <= a.error + b.error
 
 
 def _tie(exact: Exact, index: Index, tensor: str, ours: float, step: float) -> bool:

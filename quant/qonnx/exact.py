@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .reference import Context, entry
+from .reference import Context, entry, varying
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
@@ -73,7 +73,7 @@ class Exact:
         self.given = {} if given is None else {entry(model).name: given}
         self.nodes = {output: node for node in model.graph.node for output in node.output}
         """The node that computes each tensor."""
-        self.varying = _varying(model)
+        self.varying = varying(model)
         """The tensors that depend on the file's input."""
         self.opsets = {entry.domain: entry.version for entry in model.opset_import}
         self.moved: dict[str, np.ndarray] = {}
@@ -190,18 +190,6 @@ class Exact:
         if not np.isfinite(near.error):
             raise Unjudged(f"no bound on the error of {node.op_type}")
         return Near(near.value, near.error * SLACK)
-
-
-def _varying(model: ModelProto) -> set[str]:
-    names = {entry(model).name}
-    for _ in model.graph.node:
-        before = len(names)
-        for node in model.graph.node:
-            if names.intersection(node.input) and node.op_type not in ("Shape", "Size"):
-                names.update(node.output)
-        if len(names) == before:
-            break
-    return names
 
 
 def parameter(exact: Exact, node: NodeProto, at: int, index: Index, default: float = 0.0) -> Fraction:

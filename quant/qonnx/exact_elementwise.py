@@ -184,7 +184,7 @@ ELEMENTWISE: dict[str, Rule] = {
     "Round": _unary(lambda v: Fraction(round(v))),
     "Selu": _with(lambda v, alpha, gamma: gamma * _elu(v, alpha), alpha=1.67326319217681884765625,
                   gamma=1.05070102214813232421875),
-    "Sigmoid": _unary(sigmoid, ULPS),
+    "Sigmoid": _smooth(sigmoid),
     "Sign": _unary(lambda v: Fraction((v > 0) - (v < 0))),
     "Sin": _smooth(_of_floats(math.sin)),
     "Sinh": _smooth(_of_floats(math.sinh)),
@@ -195,7 +195,7 @@ ELEMENTWISE: dict[str, Rule] = {
     "Sum": _elementwise(_sum),
     "Swish": _with(lambda v, alpha: v * sigmoid(alpha * v), alpha=1.0),
     "Tan": _smooth(_of_floats(math.tan)),
-    "Tanh": _unary(_tanh, ULPS),
+    "Tanh": _smooth(_tanh),
     "ThresholdedRelu": _with(lambda v, alpha: v if v > alpha else Fraction(0), alpha=1.0),
 }
 """By operator: the exact rule of one element of its output."""

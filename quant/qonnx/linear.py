@@ -14,8 +14,9 @@ from .context import Context, operator
 from .elementwise import applied
 from .model import Op
 from .ratios import integer_ratio, spread
+from .ratios import whole as integer
 from .settle import settle
-from .values import Value, floats, natural
+from .values import Value, natural
 from .weights import LIMIT_BITS, Weights, weights_of
 
 MULTIPLIER_BITS = 32
@@ -27,10 +28,11 @@ WIDE = 16
 
 @dataclass(frozen=True, eq=False)
 class Folded:
-    """Weights over a node's integers: real sum = scale[o] · (ints · q) + offset[o]."""
+    """Weights over a node's integers: real sum = scale[o] · (ints · q − zero[o]) + offset[o]."""
 
     ints: np.ndarray
     scale: np.ndarray
+    zero: np.ndarray
     offset: np.ndarray
 
 
@@ -56,13 +58,27 @@ def fold(ctx: Context, op: Op, ints: np.ndarray, scale: np.ndarray, a: list[Frac
     whole = ints * np.array(multipliers, np.int64)
     if np.abs(whole).max() >> LIMIT_BITS:
         op.fail(f"its weights times its input's scales need over {LIMIT_BITS} bits", "put a quantizer in front of it")
-    offset = (scale * ints) @ floats(np.array(b, object)) if any(b) else np.zeros(len(ints))
-    return Folded(whole, row[:, 0] * float(unit), offset)
+    shift = _shift(ints, [y * Fraction(float(c)) / unit for y, c in zip(b, column[0])])
+    zero = [integer(s) for s in shift]
+    scales = row[:, 0] * float(unit)
+    if any(z is None for z in zero):
+        return Folded(whole, scales, np.zeros(len(ints)), scales * np.array([float(s) for s in shift]))
+    return Folded(whole, scales, -np.array(zero, np.float64), np.zeros(len(ints)))
+
+
+def _shift(ints: np.ndarray, terms: list[Fraction]) -> list[Fraction]:
+    """What the offsets of the elements, ``terms``, come to in each row of ``ints``."""
+    distinct = list(dict.fromkeys(terms))
+    if distinct == [0]:
+        return [Fraction(0)] * len(ints)
+    place = np.array([distinct.index(t) for t in terms])
+    counts = [ints[:, place == i].sum(axis=1) for i in range(len(distinct))]
+    return [sum((int(n) * t for n, t in zip(row, distinct)), Fraction(0)) for row in np.stack(counts, axis=1)]
 
 
 def base(folded: Folded) -> dict[str, Any]:
     """A value's base fields behind ``folded``: scalars where all outputs agree."""
-    fields = {"scale": folded.scale, "offset": folded.offset}
+    fields = {"scale": folded.scale, "zero": folded.zero, "offset": folded.offset}
     return {k: np.asarray(v[0] if np.all(v == v[0]) else v) for k, v in fields.items()}
 
 

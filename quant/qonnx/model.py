@@ -128,8 +128,9 @@ def parse(proto: onnx.ModelProto, source: str) -> Model:
     if graph.sparse_initializer:
         raise ImportFailure(f"{source}: sparse initializers are not supported; export dense weights")
     constants = {t.name: _array(source, t) for t in graph.initializer}
-    output = _one(source, "outputs", [o.name for o in graph.output])
-    ops = _needed(source, _ordered(source, graph, constants), output)
+    every = _ordered(source, graph, constants)
+    output, left = _output(source, graph, constants, every)
+    ops = _needed(source, every, output)
     read_by = Counter(name for op in ops for name in op.inputs if name)
     inputs = [i for i in graph.input if i.name not in constants and (i.name in read_by or i.name == output)]
     entry = _one(source, "inputs", [i.name for i in inputs])
@@ -137,7 +138,23 @@ def parse(proto: onnx.ModelProto, source: str) -> Model:
     kind = inputs[0].type.tensor_type.elem_type
     opset = max((o.version for o in proto.opset_import if o.domain in STANDARD), default=13)
     dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(kind)) if kind else np.dtype(np.float32)
-    return Model(source, ops, constants, entry, shape, dtype, output, opset, notes, read_by)
+    return Model(source, ops, constants, entry, shape, dtype, output, opset, notes + left, read_by)
+
+
+def _output(
+    source: str, graph: onnx.GraphProto, constants: dict[str, np.ndarray], ops: list[Op]
+) -> tuple[str, tuple[str, ...]]:
+    """The output, and what is left out: a quantized tensor comes with its scale and bits, which are constant."""
+    names = [o.name for o in graph.output]
+    varying = {i.name for i in graph.input if i.name not in constants}
+    for op in ops:
+        if varying.intersection(op.inputs):
+            varying.update(op.outputs)
+    changing = [name for name in names if name in varying]
+    if len(names) == 1 or len(changing) != 1:
+        return _one(source, "outputs", names), ()
+    rest = ", ".join(repr(name) for name in names if name != changing[0])
+    return changing[0], (f"outputs {rest} are constant and left out",)
 
 
 def _one(source: str, what: str, names: list[str]) -> str:

@@ -171,7 +171,7 @@ def convolved(ctx: Context, op: Op, value: Value, weights: Weights, groups: int,
     parts = [fold(ctx, op, rows[o : o + outer].reshape(outer, -1), scales[o : o + outer].reshape(outer, -1),
                   factors[c : c + each] * count, offsets[c : c + each] * count)
              for o, c in zip(range(0, outputs, outer), range(0, channels, each))]
-    folded = Folded(*(np.concatenate([getattr(p, f) for p in parts]) for f in ("ints", "scale", "offset")))
+    folded = Folded(*(np.concatenate([getattr(p, f) for p in parts]) for f in ("ints", "scale", "zero", "offset")))
     own = folded.ints.reshape(rows.shape)
     shape = (*((n - e) // s + 1 for n, e, s in zip(value.shape, extents(tuple(kernel), dilation), stride)), outputs)
     name = ctx.emit("conv", Conv, (value.node,), shape, None, base(folded)["scale"], weights=own,

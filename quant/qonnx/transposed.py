@@ -94,12 +94,12 @@ def _scale(op: Op, weights: Weights, groups: int) -> np.ndarray:
 
 def _centred(ctx: Context, op: Op, value: Value) -> Value:
     """``value`` with its offset in the layer's bias: the phases of an output have one function then."""
-    scale, offset = (np.broadcast_to(c, (value.channels,)) for c in (value.scale, value.offset))
-    bias = [whole(Fraction(float(o)) / Fraction(float(s))) for s, o in zip(scale, offset)]
+    base = (np.broadcast_to(c, (value.channels,)) for c in (value.scale, value.zero, value.offset))
+    bias = [whole(Fraction(float(o)) / Fraction(float(s)) - Fraction(float(z))) for s, z, o in zip(*base)]
     if any(b is None for b in bias):
         op.fail("0 is no integer of its input", "quantize its input with a zero point that is an integer")
     ctx.biased(value.node, np.array(bias, np.int64))
-    return replace(value, offset=np.zeros(()))
+    return replace(value, zero=np.zeros(()), offset=np.zeros(()))
 
 
 def _unfolded(ctx: Context, op: Op, value: Value, s: int, size: Axes) -> Value:

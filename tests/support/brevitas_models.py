@@ -233,6 +233,15 @@ def upsampling() -> tuple[nn.Module, tuple[int, ...]]:
 
 
 @module
+def quantized_output() -> tuple[nn.Module, tuple[int, ...]]:
+    """A last layer that returns its scale and bits beside the tensor."""
+    return nn.Sequential(
+        qnn.QuantIdentity(bit_width=4, **Q), qnn.QuantLinear(5, 4, bias=False, weight_bit_width=3),
+        qnn.QuantReLU(bit_width=4, **Q),
+    ), (1, 5)
+
+
+@module
 def unsigned_input() -> tuple[nn.Module, tuple[int, ...]]:
     """An unsigned 8-bit input and a quantized output."""
     return nn.Sequential(
