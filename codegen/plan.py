@@ -33,7 +33,7 @@ class Stage:
     lanes_out: int
     interval: int
     latency: int
-    component: Component
+    component: Component = field(compare=False, repr=False)
     family: Family
 
     @property
