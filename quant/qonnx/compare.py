@@ -39,7 +39,7 @@ BOUNDED = 4
 REAL = 2.0**-21
 """How far, relatively, real numbers may be from exact ones: they are float32, some steps behind their quantizer."""
 
-FAR = 1 << 24
+FAR = 1 << 40
 """An integer so great that its real number is not lost in what is added to it."""
 
 OFF_GRID = 0.05
