@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from math import log2
 
 import numpy as np
 import spatial_points
@@ -48,7 +49,9 @@ def matvec(rng: random.Random, numbers: np.random.Generator) -> Component:
         pe, simd = n, k
     else:
         groups = 4 if rng.random() < 0.125 else 1
-        pe, simd = rng.choice(divisors(n // groups, 16)), rng.choice(divisors(k, 32))
+        pairs = [(pe, simd) for pe in divisors(n // groups, 16) for simd in divisors(k, 32)]
+        size = rng.choice([2, 8, 32, 64, 128, 256])  # as many products as lanes and cycles together have, about
+        pe, simd = min(rng.sample(pairs, len(pairs)), key=lambda pair: abs(log2(pair[0] * pair[1] / size)))
     shape, bipolar = activations(rng)
     return hw.MatVec(weights(rng, numbers, (n, k)), pe=pe, simd=simd, activation=shape,
                      accumulator=signed(shape.width + 14), bipolar_activation=bipolar, memory=rng.choice(MEMORIES),
