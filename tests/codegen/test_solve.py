@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import pairwise, product
 from math import inf
 
 import numpy as np
@@ -11,10 +11,11 @@ from support.graphs import random_dag, random_graph
 
 from bitloom import RequestError
 from bitloom.codegen import FAMILIES, TARGETS, FitError, Folding, Plan, Resources, compile, simplify
+from bitloom.codegen.cost import link
 from bitloom.codegen.folding import Option, divisors, options
 from bitloom.codegen.mapping import lane_totals, templates
 from bitloom.codegen.network import Network
-from bitloom.quant import Format, Graph, Input, MatMul, Pool, Tensor, Threshold, Window
+from bitloom.quant import Conv, Format, Graph, Input, MatMul, Node, Pad, Pool, Tensor, Threshold, Window
 
 WIDTHS = (12, 12, 8, 6)
 BUDGET = Resources(lut=1500, ff=1500, bram=20)
@@ -239,3 +240,44 @@ def test_latencies_are_near_what_was_minimized(seed: int) -> None:
     graph = random_dag(seed)
     plans = {target: compile(graph, target=target) for target in TARGETS}
     assert plans["latency"].latency <= 1.2 * min(plan.latency for plan in plans.values()) + 8
+
+
+def convolutions(channels: tuple[int, ...], side: int = 12) -> Graph:
+    """A chain of ternary 3×3 convolutions with two-bit activations between them."""
+    rng = np.random.default_rng(0)
+    bits = Format(2)
+    nodes: list[Node] = [Input("x", (), Tensor((side, side, 3), bits))]
+    for index, (inputs, outputs) in enumerate(pairwise((3, *channels))):
+        weights = rng.integers(-1, 2, (outputs, 3, 3, inputs))
+        wide = Format.of_range(-27 * inputs, 27 * inputs)
+        rows = np.sort(rng.integers(-9, 10, (outputs, 3)), axis=1)
+        padded = Tensor((side + 2, side + 2, inputs), bits)
+        nodes += [Pad(f"pad{index}", (nodes[-1].name,), padded, ((1, 1), (1, 1))),
+                  Conv(f"conv{index}", (f"pad{index}",), Tensor((side, side, outputs), wide), weights, Format(2, True)),
+                  Threshold(f"act{index}", (f"conv{index}",), Tensor((side, side, outputs), bits), rows)]
+    return Graph("convolutions", tuple(nodes), nodes[-1].name)
+
+
+def cheapest_of_a_chain(network: Network, limit: int) -> float:
+    """The least area of a chain within ``limit`` cycles, unit by unit: the best for each width of what it gives."""
+    family, best = network.family, {o.lanes_out: 0.0 for o in network.units[0].options if o.interval <= limit}
+    for unit, edge in zip(network.units[1:], network.edges):
+        after: dict[int, float] = {}
+        for option in unit.options:
+            if option.interval <= limit:
+                simd = option.folding.simd
+                area = min((spent + link(family, lanes, simd, edge.bits).area() for lanes, spent in best.items()
+                            if edge.cycles(lanes, simd) <= limit), default=inf) + option.resources.area()
+                after[option.lanes_out] = min(area, after.get(option.lanes_out, inf))
+        best = after
+    return min(best.values())
+
+
+@pytest.mark.parametrize("limit", [4_000, 40_000])
+def test_long_chains_are_solved_to_the_end(limit: int) -> None:
+    graph = simplify(convolutions((8, 12, 8, 12, 8, 12, 8, 12)))
+    network = Network.of(graph, FAMILIES["ecp5"], {}, limit=limit)
+    plan = compile(graph, family="ecp5", fps=1e6 / limit, clock_hz=1e6)
+    assert plan.interval <= limit
+    best = cheapest_of_a_chain(network, limit)
+    assert network.total(options_of(plan, network)).area() == pytest.approx(best, rel=1e-3)
