@@ -13,7 +13,6 @@ from bitloom import RequestError
 from .graph import Graph
 from .serialize import load
 
-PACKAGES = ("onnx", "onnxruntime")
 SUFFIXES = (".npz", ".onnx")
 """What the names of readable files end in."""
 
@@ -32,7 +31,6 @@ def read(path: str | Path) -> Graph:
 
 
 def require_qonnx() -> None:
-    """:class:`RequestError` unless the packages are there that importing QONNX files needs."""
-    missing = [package for package in PACKAGES if find_spec(package) is None]
-    if missing:
-        raise RequestError(f"reading ONNX files needs {', '.join(missing)}: pip install 'bitloom[qonnx]'")
+    """:class:`RequestError` unless the package is there that reading ONNX files needs."""
+    if find_spec("onnx") is None:
+        raise RequestError("reading ONNX files needs the package onnx, which is missing: pip install 'bitloom[qonnx]'")

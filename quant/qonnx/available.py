@@ -1,8 +1,5 @@
 """A clear error where the packages of the ``[qonnx]`` extra are missing."""
 
-from importlib.util import find_spec
+from ..files import require_qonnx
 
-from bitloom import RequestError
-
-if find_spec("onnx") is None:
-    raise RequestError("reading QONNX files needs the package onnx, which is missing: pip install 'bitloom[qonnx]'")
+require_qonnx()

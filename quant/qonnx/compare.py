@@ -22,7 +22,7 @@ import numpy as np
 from ..graph import Input, Range
 from ..operators import ArgMax
 from .exact import Exact, Index, Near, Unjudged
-from .reference import Context, execute
+from .reference import Context, execute, inlined
 from .samples import affine, input_order
 
 if TYPE_CHECKING:
@@ -37,7 +37,10 @@ BOUNDED = 4
 """Samples of a batch whose scores' errors are bounded one by one."""
 
 REAL = 2.0**-21
-"""How far, relatively, real numbers may be from exact ones: they are float32, some steps behind their quantizer."""
+"""How far, relatively, real numbers may be from exact ones: they are float32, some steps behind their quantizer.
+
+Levels of up to 20 bits are still told apart.
+"""
 
 FAR = 1 << 40
 """An integer so great that its real number is not lost in what is added to it."""
@@ -66,12 +69,12 @@ def compare(
     """Run the file ``model`` in the executor and the graph ``imported`` from it on the same real ``inputs``.
 
     :param inputs: floats of shape (samples, *shape of the file's input without its first axis), on the grid of the
-        graph's input (see :func:`on_grid`).
+        graph's input: those of :func:`~bitloom.quant.qonnx.samples.real_inputs`, say.
     :param note: told how many samples are done.
     :returns: a row for each quantizer, in the graph's order; the last is about the class where the output is scores.
     """
     totals: dict[tuple[str, str], np.ndarray] = {}
-    done = 0
+    done, model = 0, inlined(model)
     for where, context in execute(model, inputs):
         for (quantizer, node), verdict in _batch(imported, model, context, np.asarray(inputs[where])).items():
             counts = totals.setdefault((quantizer, node), np.zeros(3, np.int64))

@@ -42,6 +42,13 @@ def entry(model: ModelProto) -> ValueInfoProto:
     return next(value for value in model.graph.input if value.name not in constants)
 
 
+def inlined(model: ModelProto) -> ModelProto:
+    """``model`` without functions of its own, which the executor does not know."""
+    from onnx.inliner import inline_local_functions
+
+    return inline_local_functions(model) if model.functions else model
+
+
 def varying(model: ModelProto) -> set[str]:
     """The tensors that depend on the input."""
     names = {entry(model).name}

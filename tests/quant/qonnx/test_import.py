@@ -186,6 +186,19 @@ def test_constants_may_be_listed_as_inputs_or_be_nodes() -> None:
         agree(imported_from(copy), copy, count=8)
 
 
+def test_functions_of_the_file_are_inlined() -> None:
+    model = CASES["perceptron"](GENERAL).model
+    expected = str(imported_from(model).graph)
+    body = [onnx.helper.make_node("Relu", ["a"], ["b"])]
+    opsets = [onnx.helper.make_opsetid("", 13)]
+    model.functions.append(onnx.helper.make_function("local", "Activate", ["a"], ["b"], body, opsets))
+    model.opset_import.append(onnx.helper.make_opsetid("local", 1))
+    node = next(node for node in model.graph.node if node.op_type == "Relu")
+    node.op_type, node.domain = "Activate", "local"
+    assert str(imported_from(model).graph) == expected
+    agree(imported_from(model), model, count=8)
+
+
 def test_external_data_is_read_from_beside_the_file(tmp_path: Path) -> None:
     model = CASES["perceptron"](GENERAL).model
     expected = str(imported_from(model).graph)
