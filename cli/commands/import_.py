@@ -145,8 +145,8 @@ def _checked(screen: Screen, source: Path, imported: Imported, check: int | None
     import numpy as np
 
     from bitloom.quant.qonnx.compare import compare
-    from bitloom.quant.qonnx.reference import available
     from bitloom.quant.qonnx.model import read
+    from bitloom.quant.qonnx.reference import available
     from bitloom.quant.qonnx.samples import extreme_integers, random_integers, real_inputs
 
     if check == 0:

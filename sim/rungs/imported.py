@@ -35,8 +35,8 @@ def verify_imported(graph: Graph, network: Path, count: int | None) -> Findings:
         raise Unavailable(str(error)) from None
     from bitloom.quant.qonnx import import_qonnx
     from bitloom.quant.qonnx.compare import compare
-    from bitloom.quant.qonnx.reference import available
     from bitloom.quant.qonnx.model import read
+    from bitloom.quant.qonnx.reference import available
     from bitloom.quant.qonnx.samples import extreme_integers, random_integers, real_inputs
 
     if why := available():

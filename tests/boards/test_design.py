@@ -131,7 +131,7 @@ def test_options_replace_what_the_file_says(tmp_path):
 def test_unknown_requests_name_the_nearest():
     with pytest.raises(RequestError, match=r"no model or design is called 'digtis'; did you mean 'digits'\?"):
         find_design("digtis")
-    with pytest.raises(RequestError, match=r"no model is called 'digtis'; did you mean 'digits'\? \(models: .*, digits"):
+    with pytest.raises(RequestError, match=r"no model is called 'digtis'; did you mean 'digits'\? \(models: .*digits"):
         resolve_model("digtis")
 
 
