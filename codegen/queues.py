@@ -77,18 +77,27 @@ def _spaced(times: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
     return np.asarray(np.maximum.accumulate(times - index) + index)
 
 
-def depth_needed(come: np.ndarray, taken: np.ndarray, lag: int) -> int:
+def depth_needed(come: np.ndarray, taken: np.ndarray, lag: int, interval: int) -> int:
     """The most beats that have been issued and are not yet taken; 0 if each is taken when it comes.
 
     :param come: when each beat could be taken.
     :param taken: when it is taken.
     :param lag: cycles that a beat is under way in the pipeline that gives it, and in the queue.
+    :param interval: cycles per sample, with which the last sample laid out repeats.
     """
     if np.array_equal(come, taken):
         return 0
+    waits = -(-int((taken - come).max() + lag) // interval) + 1  # samples that a beat may wait for
+    come, taken = (_repeated(times, waits, interval) for times in (come, taken))
     index = np.arange(len(come))
     held = index + 1 - np.searchsorted(taken, come - lag, side="right")
     return int(held.max()) + 1  # the queue takes no beat in the cycle in which one leaves it when full
+
+
+def _repeated(times: np.ndarray, samples: int, interval: int) -> np.ndarray:
+    """``times`` and then those of its last sample, ``samples`` times more."""
+    last = times[-(len(times) // SAMPLES) :]
+    return np.concatenate([times, (last + interval * np.arange(1, samples + 1)[:, None]).ravel()])
 
 
 def burst_depth(control: Control, repeats: int, interval: int, pace: float) -> int:
@@ -105,8 +114,8 @@ def burst_depth(control: Control, repeats: int, interval: int, pace: float) -> i
         return 0
     given = (at + interval * np.arange(SAMPLES)[:, None]).ravel()
     index = np.arange(len(given))
-    left = np.maximum.accumulate(given - index * pace) + index * pace
-    return int((index + 1 - np.searchsorted(left, given, side="right")).max()) + 1
+    left = np.maximum.accumulate(given - index * pace) + index * pace + control.depth + LATENCY
+    return int((index + 1 - np.searchsorted(left, given - 1, side="right")).max())
 
 
 def _unhindered(control: Steps | Buffered, repeats: int) -> tuple[np.ndarray, int]:

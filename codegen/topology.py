@@ -145,7 +145,8 @@ class Topology:
                 arrivals = [times + queues.LATENCY if late else times for times, late in zip(come, queued)]
                 taken, emitted = queues.run(component.control, vectors(self.graph, node), arrivals, interval, eager,
                                             pace)
-                depths = [queues.depth_needed(times, take, emissions[link.source].lag + (queues.LATENCY if late else 0))
+                depths = [queues.depth_needed(times, take, emissions[link.source].lag + (queues.LATENCY if late else 0),
+                                              interval)
                           for times, take, link, late in zip(arrivals, taken, links, queued)]
                 needed = [late or (depth > 0 and not (patient and link.source == source.name))
                           for depth, late, link in zip(depths, queued, links)]

@@ -4,6 +4,7 @@
 | --- | --- | --- |
 | bits without stalls and with random ones at both ends | full | test_random_pipelines |
 | latency, interval, and the cycles in which each sample goes in and comes out | full | test_random_pipelines |
+| graphs that found a fault once | full | test_found_once |
 | thousands of graphs | sign-off | test_random_pipelines, with ``--graphs 5000`` |
 """
 
@@ -18,6 +19,8 @@ CHUNK = 10
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "seeds" not in metafunc.fixturenames:
+        return
     first, count = metafunc.config.getoption("--first-graph"), metafunc.config.getoption("--graphs")
     metafunc.parametrize("seeds", [range(k, min(k + CHUNK, first + count)) for k in range(first, first + count, CHUNK)],
                          ids=lambda seeds: f"{seeds[0]}-{seeds[-1]}")
@@ -25,9 +28,22 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def test_random_pipelines(seeds: range) -> None:
     for seed in seeds:
-        graph = random_dag(seed)
-        plan = random_plan(graph, seed)
-        try:
-            check(plan, graph, random_samples(graph, PLAIN + STALLED, seed), seed)
-        except AssertionError as error:
-            raise AssertionError(f"seed {seed}: {error}\n{plan.graph}") from error
+        _check(seed, "small")
+
+
+@pytest.mark.parametrize("seed", [
+    pytest.param(972, id="more samples under way than a queue was computed for"),
+    pytest.param(1741, id="fed while the thresholds are read for the first time"),
+    pytest.param(4721, id="a burst that has just the time that it needs"),
+])
+def test_found_once(seed: int) -> None:
+    _check(seed, "tiny")
+
+
+def _check(seed: int, size: str) -> None:
+    graph = random_dag(seed, size=size)
+    plan = random_plan(graph, seed)
+    try:
+        check(plan, graph, random_samples(graph, PLAIN + STALLED, seed), seed)
+    except AssertionError as error:
+        raise AssertionError(f"seed {seed}: {error}\n{plan.graph}") from error

@@ -48,6 +48,6 @@ def check(plan: Plan, graph: Graph, samples: np.ndarray, seed: int) -> None:
 
 
 def _after(cycle: int, gap: Callable[[int], bool] | None) -> Callable[[int], bool]:
-    """``gap`` from that cycle on."""
+    """``gap`` from that cycle on, and one cycle idle after reset."""
     assert gap is not None
-    return lambda now: now > cycle and gap(now)
+    return lambda now: not now or (now > cycle + 1 and gap(now))
