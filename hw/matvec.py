@@ -7,17 +7,16 @@ import numpy as np
 from amaranth.hdl import Cat, Module, Mux, Shape, Signal, Value, unsigned
 from amaranth.lib.wiring import In, Out
 
-from . import dot
 from .component import Component
 from .control import Buffered, Steps
 from .counters import advance
-from .parameters import divisor, integer_array, integer_shape, one_of, pack, pack_rows, shape_of_range
+from .parameters import bounds, divisor, integer_array, integer_shape, one_of, pack_rows, shape_of_range
+from .products import AndXor, Products
 from .rom import Rom
 from .step_source import StepSource
 from .storage import storage
 from .stream import vector
 from .sums import Sums
-from .weights import ActivationCode, FoldedWeights, WeightCode
 
 
 class MatVec(Component):
@@ -28,7 +27,7 @@ class MatVec(Component):
     used as they arrive. With NF > 1 they pass through a circular buffer of 2·SF beats: the first fold uses a beat in
     the cycle after it was written, the last fold frees the beats one by one, so that the next group or vector loads
     meanwhile and back-to-back vectors leave no bubble. Structure after FINN's matrix–vector unit (Umuroglu et al.,
-    2017); products after :mod:`bitloom.hw.weights`.
+    2017); products after :mod:`bitloom.hw.products`.
 
     The unit stands still while the sink blocks (``i.ready`` follows ``o.ready`` through one gate where NF = 1, and
     comes from registers otherwise), so output beats are never less than SF cycles apart.
@@ -65,7 +64,7 @@ class MatVec(Component):
     i : vector of ``activation``, SIMD lanes
     o : vector of ``accumulator``, PE lanes
         One vector per ``interval`` = groups·SF·NF cycles; the first output beat ``depth`` cycles after the last input
-        beat of the first group: 2 + R where NF = 1, else 3 + R, with R = :func:`bitloom.hw.dot.stages` registers.
+        beat of the first group: 2 + R where NF = 1, else 3 + R, with R registers in the products.
     """
 
     def __init__(
@@ -97,14 +96,13 @@ class MatVec(Component):
         self._bias = None if bias is None else integer_array("bias", bias, 1)
         if bias is not None and bias.shape != (self._outputs,):
             raise ValueError(f"bias must have one value for each of the {self._outputs} outputs, not {bias.shape}")
-        self._code = WeightCode.of(self._weights)
-        self._folded = FoldedWeights(self._weights, self._code, self._pe, self._simd)
-        self._acts = ActivationCode.of(activation, self._bipolar)
-        self._sums = Sums.of(self._weights, self._bias, self._groups, self._acts.bounds, activation_range)
+        self._products = self._make_products()
+        whole = (-1, 1) if self._bipolar else bounds(activation)
+        self._sums = Sums.of(self._weights, self._bias, self._groups, whole, activation_range)
         self._accumulator = self._sums.fitting(accumulator)
         self._memory = one_of("memory", memory, ("auto", "block", "distributed"))
         self._buffer = self._choose_buffer(buffer)
-        self._weight_rom = Rom(self._folded.words, self._folded.width, self._memory, depth=self.interval)
+        self._weight_rom = Rom(self._products.words, self._products.width, self._memory, depth=self.interval)
         self._start_rom, self._start_width = self._make_start_rom()
         super().__init__({"i": In(vector(activation, self._simd)), "o": Out(vector(accumulator, self._pe))})
 
@@ -122,19 +120,21 @@ class MatVec(Component):
         lambda self: self._outputs // self._groups // self._pe, doc="NF = N / (groups · PE): folds of one group."
     )
     synapse_fold = property(lambda self: self._weights.shape[1] // self._simd, doc="SF = K / SIMD.")
-    interval = property(lambda self: self._folded.steps, doc="Cycles per vector: groups·SF·NF.")
+    interval = property(
+        lambda self: self._groups * self.synapse_fold * self.neuron_fold, doc="Cycles per vector: groups·SF·NF."
+    )
     latency = property(lambda self: self.synapse_fold - 1 + self.depth, doc="Cycles from first beat in to first out.")
 
     @property
     def depth(self) -> int:
         """Cycles from the transfer of the first group's last input beat to that of the first output beat."""
-        return dot.stages(self._simd, self._code) + (2 if self.neuron_fold == 1 else 3)
+        return self._products.stages + (2 if self.neuron_fold == 1 else 3)
 
     @property
     def control(self) -> Steps | Buffered:
         """One step per cycle, an output beat at the end of each neuron fold; buffered where NF > 1."""
         sf, nf, groups = self.synapse_fold, self.neuron_fold, self._groups
-        depth = dot.stages(self._simd, self._code) + 2
+        depth = self._products.stages + 2
         beat = np.tile(np.arange(1, sf + 1), groups * nf)
         if nf == 1:
             return Steps(np.ones((1, groups * sf), bool), beat == sf, depth)
@@ -172,7 +172,7 @@ class MatVec(Component):
         Products and adders of constant weights (``interval`` 1) are counted apart: most of them fold away.
         """
         count: dict[str, float] = {"accumulator_bits": sum(shape.width for shape in self._lane_shapes)}
-        for name, value in self._peaks.features(self._activation.width).items():
+        for name, value in self._products.features().items():
             count[f"constant_{name}" if self.interval == 1 and name != "register_bits" else name] = value
         count["control"] = 2 * self.depth
         parts: list[Rom | StepSource] = [*self.roms().values(), self._source()]
@@ -186,10 +186,9 @@ class MatVec(Component):
         """The narrowest shape of each output lane."""
         return self._sums.lane_shapes(self._pe)
 
-    @cached_property
-    def _peaks(self) -> dot.Peaks:
-        """How far each node of the adder trees can count."""
-        return dot.Peaks.of(self._folded)
+    def _make_products(self) -> Products:
+        """How the products of a step are made and added."""
+        return AndXor(self._weights, self._pe, self._simd, self._activation, self._bipolar)
 
     def _choose_buffer(self, buffer: str) -> str:
         kind = storage("buffer", buffer, 2 * self.synapse_fold, self._simd * self._activation.width)
@@ -201,7 +200,7 @@ class MatVec(Component):
 
     def _make_start_rom(self) -> tuple[Rom | None, int]:
         """Where each neuron's sum starts, one word per neuron fold (one in all if they are equal); and their width."""
-        start = self._acts.start(self._weights, self._code) + (0 if self._bias is None else self._bias)
+        start = self._products.start + (0 if self._bias is None else self._bias)
         if not start.any():
             return None, 0
         accumulator = max(shape.width for shape in self._lane_shapes)
@@ -228,31 +227,21 @@ class MatVec(Component):
         ]
         valid, last = self._flags(m, enable, step)
         start = self._starts(m, enable, step, valid[-2] & last[-2])
-        x = step.data
-        if self._acts.flip:
-            x = x ^ pack([1 << (self._activation.width - 1)] * self._simd, self._activation.width)
         fresh = Signal(init=1)
         with m.If(enable):
             m.d.sync += self.o.valid.eq(valid[-1] & last[-1])
             with m.If(valid[-1]):
                 m.d.sync += fresh.eq(last[-1])
-        for lane, shape in enumerate(self._lane_shapes):
-            m.submodules[f"dot_{lane}"] = unit = dot.DotProduct(
-                self._peaks.lane(lane), self._code, self._activation.width
-            )
-            m.d.comb += [
-                unit.en.eq(enable),
-                unit.x.eq(x),
-                unit.w.eq(weights.data.word_select(lane, self._simd * self._code.bits)),
-            ]
-            total = self._accumulate(m, enable & valid[-1], fresh, start, lane, unit.o, shape.width)
-            m.d.comb += self.o.p[lane].eq(total.as_signed() if shape.signed else total)
+        sums = self._products.lanes(m, enable, step.data, weights.data)
+        for lane, (shape, total) in enumerate(zip(self._lane_shapes, sums)):
+            result = self._accumulate(m, enable & valid[-1], fresh, start, lane, total, shape.width)
+            m.d.comb += self.o.p[lane].eq(result.as_signed() if shape.signed else result)
         return m
 
     def _flags(self, m: Module, enable: Signal, step: StepSource) -> tuple[list[Value], list[Value]]:
         """``valid`` and ``last`` of the step in each pipeline stage, issue to accumulation."""
         valids, lasts = [step.ready], [step.last]
-        for stage in range(1, dot.stages(self._simd, self._code) + 2):
+        for stage in range(1, self._products.stages + 2):
             valids.append(Signal(name=f"valid_{stage}"))
             lasts.append(Signal(name=f"last_{stage}", reset_less=True))
             with m.If(enable):
@@ -268,7 +257,7 @@ class MatVec(Component):
         if self._start_rom is None:
             return None
         m.submodules.start = rom = self._start_rom
-        if rom.depth > 1 and self._groups == 1 and self.synapse_fold > dot.stages(self._simd, self._code):
+        if rom.depth > 1 and self._groups == 1 and self.synapse_fold > self._products.stages:
             m.d.comb += [rom.en.eq(enable & step.ready), rom.addr.eq(step.fold)]
             return rom.data
         m.d.comb += rom.en.eq(enable)
@@ -288,7 +277,7 @@ class MatVec(Component):
             m.d.comb += first.eq(start.word_select(lane, self._start_width).as_signed())
         if self.synapse_fold > 1:
             base = Mux(fresh, first, accumulator)
-        low = self._acts.scale.bit_length() - 1
+        low = self._products.scale.bit_length() - 1
         with m.If(en):
             # The sum stands first: in a carry chain one operand comes from a wire, the other from the LUT's own logic.
             m.d.sync += accumulator.eq(Cat(base[:low], total + base[low:]))

@@ -27,7 +27,7 @@ import pytest
 from amaranth.hdl import signed, unsigned
 
 from bitloom.hw import MatVec
-from bitloom.hw.dot import bit_lengths
+from bitloom.hw.dot import Peaks, bit_lengths
 from bitloom.hw.parameters import bounds, pack, shape_of_range
 from bitloom.hw.weights import FoldedWeights, WeightCode
 
@@ -314,12 +314,11 @@ def test_features_make_no_words(monkeypatch):
 @pytest.mark.parametrize(("pe", "simd"), [(3, 300), (2, 100), (6, 1)])
 def test_tree_widths(kind, pe, simd):
     w = random_weights(np.random.default_rng(simd), kind, 6, 300)
-    unit = matvec(w, pe=pe, simd=simd, activation="i3")
     code = WeightCode.of(w)
     for lane in range(pe):
         steps = w[lane::pe].reshape(-1, simd)
         planes = [[[int(d) * 7 for d in step] for step in plane] for plane in code.digits(steps)]
-        found, products, adders = unit._peaks.lane(lane), 0, 0
+        found, products, adders = Peaks.of(FoldedWeights(w, code, pe, simd)).lane(lane), 0, 0
         for tree, plane in zip(found.trees, planes):
             used = np.array(plane).max(0) > 0
             products += 3 * int(used.sum())

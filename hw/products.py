@@ -1,0 +1,89 @@
+# amaranth: UnusedElaboratable=no
+"""Products: the sums of products of one step, in all lanes of a matrix–vector unit; AndXor, the usual way to make them.
+
+Whoever makes them another way brings the same attributes and methods, and gets stream, buffer, weights, start words and
+accumulators from :class:`~bitloom.hw.matvec.MatVec`.
+"""
+
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+from amaranth.hdl import Module, Shape, Value
+
+from . import dot
+from .parameters import pack
+from .weights import ActivationCode, FoldedWeights, WeightCode
+
+
+class Products(Protocol):
+    """Σ over the SIMD elements of a beat of w · x, for each of PE lanes, up to a constant of each neuron."""
+
+    width: int
+    """Bits of a step's stored weights."""
+    stages: int
+    """Pipeline registers from weights and beat to the sums."""
+    scale: int
+    """What a sum of 1 counts for: 1, or 2 where bipolar activations are added as 0 and 1."""
+    start: np.ndarray
+    """What the sums over all steps, times ``scale``, lack of each row's W·x, (N,)."""
+
+    def words(self) -> list[int]:
+        """The stored weights, one word per step, in the order of :class:`~bitloom.hw.weights.FoldedWeights`."""
+        ...
+
+    def features(self) -> dict[str, float]:
+        """What they are made of, for the cost model."""
+        ...
+
+    def lanes(self, m: Module, en: Value, x: Value, w: Value) -> list[Value]:
+        """The sums of the lanes, ``stages`` cycles with ``en`` high after beat ``x`` and weights ``w`` were there."""
+        ...
+
+
+class AndXor:
+    """Every product bit is an AND of a weight bit and an activation bit, XORed with the weight's sign, and a balanced
+    tree adds them: XNOR and popcount, select-add or bit planes, as the weights are; see :mod:`bitloom.hw.weights`.
+
+    :param weights: (N, K). :param pe: lanes. :param simd: elements per beat. :param activation: their shape.
+    :param bipolar: whether activation bits stand for −1 and +1.
+    """
+
+    def __init__(self, weights: np.ndarray, pe: int, simd: int, activation: Shape, bipolar: bool):
+        self._weights, self._simd, self._bits = weights, simd, activation.width
+        self._code = WeightCode.of(weights)
+        self._folded = FoldedWeights(weights, self._code, pe, simd)
+        self._acts = ActivationCode.of(activation, bipolar)
+
+    width = property(lambda self: self._folded.width, doc="Bits of a step's stored weights.")
+    stages = property(lambda self: dot.stages(self._simd, self._code), doc="Pipeline registers.")
+    scale = property(lambda self: self._acts.scale, doc="What a sum of 1 counts for.")
+
+    @property
+    def start(self) -> np.ndarray:
+        """What the codes of weights and activations leave out."""
+        return self._acts.start(self._weights, self._code)
+
+    def words(self) -> list[int]:
+        """The stored weights."""
+        return self._folded.words()
+
+    def features(self) -> dict[str, float]:
+        """Bits of products, adders and pipeline registers."""
+        return {name: float(value) for name, value in self._peaks.features(self._bits).items()}
+
+    @cached_property
+    def _peaks(self) -> dot.Peaks:
+        """How far each node of the adder trees can count."""
+        return dot.Peaks.of(self._folded)
+
+    def lanes(self, m: Module, en: Value, x: Value, w: Value) -> list[Value]:
+        """One :class:`~bitloom.hw.dot.DotProduct` per lane."""
+        if self._acts.flip:
+            x = x ^ pack([1 << (self._bits - 1)] * self._simd, self._bits)
+        sums = []
+        for lane in range(self._folded.pe):
+            m.submodules[f"dot_{lane}"] = unit = dot.DotProduct(self._peaks.lane(lane), self._code, self._bits)
+            m.d.comb += [unit.en.eq(en), unit.x.eq(x), unit.w.eq(w.word_select(lane, self._simd * self._code.bits))]
+            sums.append(unit.o)
+        return sums
