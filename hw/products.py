@@ -19,14 +19,25 @@ from .weights import ActivationCode, FoldedWeights, WeightCode
 class Products(Protocol):
     """Σ over the SIMD elements of a beat of w · x, for each of PE lanes, up to a constant of each neuron."""
 
-    width: int
-    """Bits of a step's stored weights."""
-    stages: int
-    """Pipeline registers from weights and beat to the sums."""
-    scale: int
-    """What a sum of 1 counts for: 1, or 2 where bipolar activations are added as 0 and 1."""
-    start: np.ndarray
-    """What the sums over all steps, times ``scale``, lack of each row's W·x, (N,)."""
+    @property
+    def width(self) -> int:
+        """Bits of a step's stored weights."""
+        ...
+
+    @property
+    def stages(self) -> int:
+        """Pipeline registers from weights and beat to the sums."""
+        ...
+
+    @property
+    def scale(self) -> int:
+        """What a sum of 1 counts for: 1, or 2 where bipolar activations are added as 0 and 1."""
+        ...
+
+    @property
+    def start(self) -> np.ndarray:
+        """What the sums over all steps, times ``scale``, lack of each row's W·x, (N,)."""
+        ...
 
     def words(self) -> list[int]:
         """The stored weights, one word per step, in the order of :class:`~bitloom.hw.weights.FoldedWeights`."""
