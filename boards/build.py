@@ -193,6 +193,8 @@ def _begin_report(compiled: Compiled, seconds: float | None) -> None:
                "tools": {"bitloom": __version__, "amaranth": version("amaranth")}}
     if isinstance(accuracy := compiled.graph.metadata.get("accuracy"), float):
         values["accuracy"] = accuracy
+    if note := compiled.graph.metadata.get("note"):
+        values["data_note"] = str(note)
     if seconds is not None:
         values["seconds"] = {"compile": round(seconds, 3)}
     update(compiled.out, values)

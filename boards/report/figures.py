@@ -111,7 +111,7 @@ def headline(report: Report) -> list[Figure]:
     if report.accuracy is not None:
         agrees = f"; the RTL agrees on {report.levels['rtl'].samples:,} simulated" if simulated else ""
         figures.append(Figure("Accuracy", f"{report.accuracy * 100:.1f}", "%", "integer graph",
-                              f"of the held-out samples{agrees}"))
+                              f"of the held-out samples{f' ({report.data_note})' if report.data_note else ''}{agrees}"))
     if report.throughput_fps is not None:
         figures.append(Figure("Throughput", number(report.throughput_fps), "/s", cycles,
                               f"one sample per {number(report.interval_cycles)} cycles at {number(clock)} MHz"))

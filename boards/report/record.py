@@ -106,13 +106,14 @@ class Use(_Section):
 
 
 class Report(Figures):
-    """The whole of ``report.json``."""
+    """The whole of ``report.json``; ``data_note`` is what must be said of the data behind ``accuracy``."""
 
     design: str | None = None
     model: str | None = None
     board: str | None = None
     part: str | None = None
     target: str | None = None
+    data_note: str = ""
     samples: Count | None = None
     mismatches: Count | None = None
     levels: dict[Literal["model", "rtl", "netlist", "top", "bitstream"], Level] = {}

@@ -47,13 +47,15 @@ def batch(samples: int | None, source: Path | None, processes: int | None, as_js
     if labels is not None:
         classes = result.outputs[:, 0] if result.outputs.shape[1] == 1 else result.outputs.argmax(axis=1)
         accuracy = float((classes == labels[: len(inputs)]).mean())
-    plan = compiled.plan
+    plan, note = compiled.plan, compiled.graph.metadata.get("note", "")
     screen.table(["", ">measured", ">planned"], [
         ("samples", f"{result.samples:,}", ""), ("mismatches", f"{result.mismatches:,}", "0"),
         ("interval, cycles", _span(result.interval), f"{plan.interval:,}"),
         ("latency, cycles", _span(result.latency), f"{plan.latency:,}"),
         *([("accuracy", f"{accuracy:.2%}", "")] if accuracy is not None else []),
     ])
+    if note:
+        screen.say(str(note))
     screen.result({"samples": result.samples, "mismatches": result.mismatches, "accuracy": accuracy,
                    "interval_cycles": result.interval[1], "latency_cycles": result.latency[1],
                    "cycles": result.cycles, "seconds": result.seconds, "processes": result.processes})

@@ -233,5 +233,7 @@ def _import_checkpoint(screen: Screen, checkpoint: Path, network: Path | None, o
     path = out or checkpoint.parent / "graph.npz"
     quant.save(graph, path)
     screen.say(f"{graph}\n{path}: {graph.metadata['accuracy']:.2%} of {graph.metadata['samples']} held-out samples")
+    if "note" in graph.metadata:
+        screen.say(f"  {graph.metadata['note']}")
     screen.result({"model": graph.name, "graph": path, **graph.metadata,
                    "nodes": [{"name": node.name, "op": node.op, "output": str(node.output)} for node in graph]})

@@ -42,7 +42,7 @@ def models(as_json: bool) -> None:
     screen.table(["model", "data set", "layers", ">weights", ">bits", ">accuracy", ""], [
         (each["name"], each["dataset"], each["layers"], f"{each['weights']:,}", f"{each['weight_bits']:,}",
          f"{each['accuracy']:.2%}" if each["accuracy"] is not None else "–",
-         "" if each["trained"] else f"bitloom train {each['name']}")
+         each["note"] if each["trained"] else f"bitloom train {each['name']}")
         for each in found
     ])
     screen.result({"models": found})
@@ -59,12 +59,14 @@ def _model(folder: Path) -> dict[str, Any]:
     from bitloom import quant
 
     facts: dict[str, Any] = {"name": folder.name, "dataset": "", "layers": "", "weights": 0, "weight_bits": 0,
-                             "accuracy": None, "trained": (folder / "graph.npz").is_file(), "folder": folder}
+                             "accuracy": None, "note": "", "trained": (folder / "graph.npz").is_file(),
+                             "folder": folder}
     if facts["trained"]:
         graph = quant.load(folder / "graph.npz")
-        layers = [node for node in graph if isinstance(node, quant.MatMul)]
-        sizes = [layers[0].weights.shape[1], *(layer.weights.shape[0] for layer in layers)] if layers else []
+        layers = [node for node in graph if isinstance(node, quant.MatMul | quant.Conv)]
+        sizes = ["×".join(map(str, graph.input.output.shape)), *(str(layer.weights.shape[0]) for layer in layers)]
         facts |= {"dataset": graph.metadata.get("dataset", ""), "accuracy": graph.metadata.get("accuracy"),
-                  "layers": " → ".join(map(str, sizes)), "weights": sum(layer.weights.size for layer in layers),
+                  "note": graph.metadata.get("note", ""), "layers": " → ".join(sizes),
+                  "weights": sum(layer.weights.size for layer in layers),
                   "weight_bits": sum(layer.weights.size * layer.weight_format.bits for layer in layers)}
     return facts
