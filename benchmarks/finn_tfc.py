@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""The compute layers of tfc-w1a1, folded as FINN's, beside what FINN publishes; and a pipeline of its lowest latency.
+"""The compute layers of tfc-w1a1, folded as FINN's, beside what FINN publishes; and pipelines of its lowest latency and below.
 
     python benchmarks/finn_tfc.py [--network TFC_1W1A.onnx] [--quick] [--docs docs/benchmarks.md]
 
@@ -142,6 +142,14 @@ def low_latency(graph: Graph) -> Plan:
     return fitting[0]
 
 
+def unrolled(graph: Graph) -> Plan:
+    """The pipeline in which every layer has all its products at once: an image per cycle."""
+    nodes = [node for node in graph if isinstance(node, MatMul | ThresholdNode)]
+    foldings = {node.name: Folding(node.output.shape[-1], node.weights.shape[1] if isinstance(node, MatMul) else
+                                   node.output.shape[-1], "distributed") for node in nodes}
+    return Plan(graph, FAMILIES["ecp5"], 100e6, "latency", foldings)
+
+
 def table(header: list[str], rows: list[list[str]]) -> str:
     """Markdown."""
     lines = [header, ["---"] * len(header), *rows]
@@ -184,20 +192,19 @@ def compare(graph: Graph, out: Path, quick: bool, progress: Progress) -> str:
 
 
 def fastest(graph: Graph, out: Path, progress: Progress) -> str:
-    """The whole pipeline of low latency beside FINN's."""
-    task = progress.add_task("low latency: folding")
-    plan = low_latency(graph)
-    progress.update(task, description=f"low latency: synthesis of the whole pipeline, {plan.latency} cycles")
-    cells = synthesize(Accelerator(plan), out / "low-latency")
-    progress.remove_task(task)
-    folding = ", ".join(f"{f.pe} × {f.simd}" for name, f in plan.foldings.items() if isinstance(graph[name], MatMul))
-    rows = [
-        ["FINN", f"{FINN_LATENCY}", "", f"{FINN_FAST_LUTS:,}", f"{FINN_FAST_FFS:,}", "", ""],
-        ["bitloom", f"{plan.latency}", f"{plan.interval}", f"**{cells.lut6:,}**", f"**{cells.ff:,}**",
-         f"{cells.ramb18}", folding],
-        ["ratio", f"{plan.latency / FINN_LATENCY:.2f}", "", f"{cells.lut6 / FINN_FAST_LUTS:.2f}",
-         f"{cells.ff / FINN_FAST_FFS:.2f}", "", ""],
-    ]  # fmt: skip
+    """The whole pipelines of low latency and of one image per cycle beside FINN's."""
+    rows = [["FINN", f"{FINN_LATENCY}", "", f"{FINN_FAST_LUTS:,}", f"{FINN_FAST_FFS:,}", "", ""]]
+    for name, make in (("FINN's latency", low_latency), ("fully unrolled", unrolled)):
+        task = progress.add_task(f"{name}: folding")
+        plan = make(graph)
+        progress.update(task, description=f"{name}: synthesis of the whole pipeline, {plan.latency} cycles")
+        cells = synthesize(Accelerator(plan), out / name.replace(" ", "-").replace("'", ""))
+        progress.remove_task(task)
+        folding = ", ".join(f"{f.pe} × {f.simd}" for unit, f in plan.foldings.items() if isinstance(graph[unit], MatMul))
+        rows.append([f"bitloom, {name}", f"{plan.latency}", f"{plan.interval}", f"**{cells.lut6:,}**",
+                     f"**{cells.ff:,}**", f"{cells.ramb18}", folding])
+        rows.append(["ratio", f"{plan.latency / FINN_LATENCY:.2f}", "", f"{cells.lut6 / FINN_FAST_LUTS:.2f}",
+                     f"{cells.ff / FINN_FAST_FFS:.2f}", "", ""])
     header = ["", "latency, cycles", "interval, cycles", "LUT6", "FF", "18 kbit memories", "PE × SIMD"]
     title = "Lowest latency, whole pipelines, for bitloom from 8-bit pixels to the ten sums"
     return f"{title}:\n\n{table(header, rows)}"
