@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""The compute layers of tfc-w1a1, folded as FINN's, beside what FINN publishes; and pipelines of its lowest latency and below.
+"""The compute layers of tfc-w1a1, folded as FINN's, beside what FINN publishes; and pipelines of its latency and less.
 
     python benchmarks/finn_tfc.py [--network TFC_1W1A.onnx] [--quick] [--docs docs/benchmarks.md]
 
@@ -200,9 +200,10 @@ def fastest(graph: Graph, out: Path, progress: Progress) -> str:
         progress.update(task, description=f"{name}: synthesis of the whole pipeline, {plan.latency} cycles")
         cells = synthesize(Accelerator(plan), out / name.replace(" ", "-").replace("'", ""))
         progress.remove_task(task)
-        folding = ", ".join(f"{f.pe} × {f.simd}" for unit, f in plan.foldings.items() if isinstance(graph[unit], MatMul))
+        folds = [folding for unit, folding in plan.foldings.items() if isinstance(graph[unit], MatMul)]
         rows.append([f"bitloom, {name}", f"{plan.latency}", f"{plan.interval}", f"**{cells.lut6:,}**",
-                     f"**{cells.ff:,}**", f"{cells.ramb18}", folding])
+                     f"**{cells.ff:,}**", f"{cells.ramb18}",
+                     ", ".join(f"{folding.pe} × {folding.simd}" for folding in folds)])
         rows.append(["ratio", f"{plan.latency / FINN_LATENCY:.2f}", "", f"{cells.lut6 / FINN_FAST_LUTS:.2f}",
                      f"{cells.ff / FINN_FAST_FFS:.2f}", "", ""])
     header = ["", "latency, cycles", "interval, cycles", "LUT6", "FF", "18 kbit memories", "PE × SIMD"]
