@@ -13,11 +13,12 @@ from ..interpret import trace
 from ..operators import Conv as ConvNode
 from ..operators import MatMul
 from .integers import integers_of
+from .layers import POWER_OF_TWO
 from .network import Network, Value
 from .nodes import channels_last, signs_of
 from .score import parts
 from .spec import NetworkSpec
-from .steps import Conv, Dense, Quantizer
+from .steps import Conv, Dense, Quantizer, Step
 from .threads import one_thread
 
 
@@ -48,8 +49,9 @@ def compare(module: Network, spec: NetworkSpec, graph: Graph, samples: np.ndarra
     with torch.no_grad():
         for part in parts(len(samples)):
             seen, values = module.values(torch.tensor(samples[part], dtype=torch.float32)), trace(graph, samples[part])
-            for name in compared:
-                wrong[name] += _differing(_integers(name, seen[name]), values[name])
+            for step in module.steps:
+                if step.name in wrong:
+                    wrong[step.name] += _differing(_integers(step, seen[step.name]), values[step.name])
             classes = cast(IntQuantTensor, seen[module.steps[-1].name]).value.argmax(dim=1)
             wrong["argmax"] += _differing(classes.numpy()[:, None], values["argmax"])
         rows = []
@@ -64,19 +66,21 @@ def compare(module: Network, spec: NetworkSpec, graph: Graph, samples: np.ndarra
 def _constants(module: Network, step: Dense | Conv, graph: Graph, given: Value) -> list[Comparison]:
     """Weights and bias of one layer."""
     name, layer, node = step.name, module.weighted(step.name), cast(MatMul | ConvNode, graph[step.name])
-    weights = channels_last(integers_of(f"{name}.weight", layer.quant_weight()), step)
+    weights = channels_last(integers_of(f"{name}.weight", layer.quant_weight(), step.scaling), step)
     weights = weights * signs_of(module, step).reshape(-1, *[1] * (weights.ndim - 1))
     rows = [Comparison(f"{name}.weight_quant", name, weights.size, int((weights != node.weights).sum()))]
     if isinstance(step, Dense) and step.last:
-        bias = integers_of(f"{name}.bias", layer.bias_quant(layer.bias, given, layer.quant_weight()))
+        quantized = layer.bias_quant(layer.bias, given, layer.quant_weight())
+        bias = integers_of(f"{name}.bias", quantized, step.scaling)
         other = np.zeros_like(bias) if node.bias is None else node.bias
         rows.append(Comparison(f"{name}.bias_quant", name, bias.size, int((bias != other).sum())))
     return rows
 
 
-def _integers(name: str, value: Value) -> np.ndarray:
+def _integers(step: Step, value: Value) -> np.ndarray:
     """The integers of a quantized value, channels last."""
-    found = integers_of(name, cast(IntQuantTensor, value))
+    scaling = step.scaling if isinstance(step, Dense) else POWER_OF_TWO
+    found = integers_of(step.name, cast(IntQuantTensor, value), scaling)
     return np.moveaxis(found, 1, -1) if found.ndim == 4 else found
 
 

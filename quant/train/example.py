@@ -19,6 +19,7 @@ from .data import load
 from .export import export
 from .loop import TrainedNetwork, train
 from .spec import NetworkSpec, load_spec
+from .start import starting_point
 
 PRODUCTS = ("checkpoint.npz", "graph.npz", "curve.svg")
 
@@ -39,12 +40,12 @@ def train_example(folder: str | Path, progress: bool = True) -> TrainedExample:
     The three appear together, and only once the graph was found equal to the trained network at every quantizer on
     all held-out samples; an interrupt or a failure before leaves the folder as it was.
 
-    :raises RequestError: ``network.yaml`` is missing or wrong.
+    :raises RequestError: ``network.yaml`` is missing or wrong, or the network that it starts from is.
     :raises WorkError: training diverged, or the graph differs from the trained network.
     """
     folder, start = Path(folder), time.monotonic()
     spec = load_spec(folder / "network.yaml")
-    trained = train(spec, progress)
+    trained = train(spec, progress, None, starting_point(spec, folder))
     graph = export(trained.module, spec)
     for row in compare(trained.module, spec, graph, load(spec.dataset).x_test):
         if row.mismatches:

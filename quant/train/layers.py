@@ -5,9 +5,22 @@ from __future__ import annotations
 from math import prod
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    SerializerFunctionWrapHandler,
+    Tag,
+    ValidationInfo,
+    model_serializer,
+)
 
 Bits = int | Literal["binary", "ternary"]
+Scaling = Literal["power-of-two", "absmean", "absmean-per-channel"]
+POWER_OF_TWO: Scaling = "power-of-two"
 Shape = tuple[int, ...]
 """Of one sample: (features,) or (rows, columns, channels)."""
 
@@ -18,7 +31,21 @@ def _bits(value: object) -> object:
     raise ValueError("must be binary, ternary or an integer from 2 to 8")
 
 
+def _fits_width(value: Scaling, info: ValidationInfo) -> Scaling:
+    bits = info.data.get("weight_bits", "ternary")
+    if value != POWER_OF_TWO and not isinstance(bits, str):
+        raise ValueError(f"must be {POWER_OF_TWO} unless weight_bits is binary or ternary, which here is {bits}")
+    return value
+
+
 Width = Annotated[Any, BeforeValidator(_bits)]
+WeightScaling = Annotated[Scaling, AfterValidator(_fits_width)]
+"""After ``weight_bits``: what one step of a weight is worth.
+
+``power-of-two``: a power of two, for binary and ternary weights a fixed one. ``absmean``: the mean of the layer's
+absolute weights, whatever number that is; ``absmean-per-channel``: that of each output. Both are for binary and ternary
+weights only: 1, 0, −1 are what w/scale rounds to (half to even), or 1, −1 its sign.
+"""
 Count = Annotated[int, Field(strict=True, ge=1, le=4096)]
 Small = Annotated[int, Field(strict=True, ge=1, le=32)]
 
@@ -29,7 +56,16 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class DenseSpec(Section):
+class Weighted(Section):
+    """A layer with weights; the scaling is written only where it is not the usual one, as before there was another."""
+
+    @model_serializer(mode="wrap")
+    def _without_default(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        found: dict[str, Any] = dump(self)
+        return {key: value for key, value in found.items() if (key, value) != ("weight_scaling", POWER_OF_TWO)}
+
+
+class DenseSpec(Weighted):
     """A hidden layer: quantized linear without bias, batch norm, quantized activation.
 
     Activations of 2 to 8 bits are unsigned (ReLU); ``ternary`` is {−1, 0, 1}, ``binary`` is {−1, 1}.
@@ -38,6 +74,7 @@ class DenseSpec(Section):
 
     units: Count
     weight_bits: Width
+    weight_scaling: WeightScaling = POWER_OF_TWO
     activation_bits: Width
     kind: Annotated[Literal["dense"], Field(exclude=True)] = "dense"
 
@@ -46,7 +83,7 @@ class DenseSpec(Section):
         return (self.units,)
 
 
-class ConvSpec(Section):
+class ConvSpec(Weighted):
     """Quantized convolution without bias, batch norm, quantized activation, maximum of pool × pool windows.
 
     Kernel, stride, padding (zeros) and pool are the same for rows and columns; rows and columns that fill no window
@@ -60,6 +97,7 @@ class ConvSpec(Section):
     padding: Annotated[int, Field(strict=True, ge=0, le=31)] = 0
     pool: Small = 1
     weight_bits: Width
+    weight_scaling: WeightScaling = POWER_OF_TWO
     activation_bits: Width
 
     def shape_after(self, shape: Shape) -> Shape:
@@ -82,7 +120,7 @@ class ConvSpec(Section):
         return down, across
 
 
-class ResidualSpec(Section):
+class ResidualSpec(Weighted):
     """act(branch(x) + skip(x)): the branch is two convolutions, the skip is x itself.
 
     The branch: convolution (with ``stride``), batch norm, activation, convolution, batch norm, signed quantizer of
@@ -95,6 +133,7 @@ class ResidualSpec(Section):
     kernel: Small = 3
     stride: Small = 1
     weight_bits: Width
+    weight_scaling: WeightScaling = POWER_OF_TWO
     activation_bits: Width
     branch_bits: Annotated[int, Field(strict=True, ge=2, le=8)]
 

@@ -19,6 +19,7 @@ from .data import Dataset, Source, load, source
 from .network import Network, build
 from .score import parts
 from .spec import NetworkSpec
+from .start import take_over
 from .threads import one_thread
 
 
@@ -40,7 +41,9 @@ class TrainedNetwork:
     accuracy: float
 
 
-def train(spec: NetworkSpec, progress: bool = True, data: Dataset | None = None) -> TrainedNetwork:
+def train(
+    spec: NetworkSpec, progress: bool = True, data: Dataset | None = None, start: Network | None = None
+) -> TrainedNetwork:
     """Train the network of ``spec``.
 
     The module after the last epoch is the result: nothing is selected by the held-out samples. The same
@@ -49,6 +52,8 @@ def train(spec: NetworkSpec, progress: bool = True, data: Dataset | None = None)
 
     :param progress: draw a progress bar on standard error, or write a line for each epoch where that is no terminal.
     :param data: other samples than those of ``spec.dataset``, of the same kind (a validation split, say).
+    :param start: a trained network of the same layers and other bit widths, whose parameters are the first.
+    :raises RequestError: the layers of ``start`` are others.
     :raises WorkError: training diverged.
     """
     console = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -59,6 +64,8 @@ def train(spec: NetworkSpec, progress: bool = True, data: Dataset | None = None)
         console=console, disable=not (progress and console.is_terminal),
     ) as bar:
         module = build(spec)
+        if start is not None:
+            take_over(module, start)
         task = bar.add_task("train", total=spec.training.epochs, title=spec.name, accuracy=0.0)
         history = []
         for epoch in _epochs(module, spec, source(spec.dataset), data):

@@ -1,4 +1,4 @@
-"""The Brevitas module of a specification: every scale a power of two, every sum exact in float32."""
+"""The Brevitas module of a specification: every sum exact in float32, as scales are powers of two or factored out."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from brevitas.quant_tensor import IntQuantTensor
 from torch import nn
 
 from .data import source
+from .factored import FactoredConv2d, FactoredLinear
+from .layers import POWER_OF_TWO
 from .quantizers import Activation, activation, branch, input_quantizer, weight
 from .spec import NetworkSpec
 from .steps import INPUT, Average, Conv, Dense, Flatten, MaxPool, Quantizer, Step, Sum, steps
@@ -97,12 +99,14 @@ def _parts(step: Step, top: int) -> list[tuple[str, nn.Module]]:
         return [*([(step.norm, norm(step.shape[-1]))] if step.norm else []), (step.name, _quantizer(step, top))]
     if isinstance(step, Dense):
         bias: dict[str, Any] = {"bias": True, "bias_quant": Int32Bias} if step.last else {"bias": False}
-        return [(step.name, qnn.QuantLinear(step.inputs, step.shape[0], weight_quant=weight(step.bits, step.inputs),
-                                            return_quant_tensor=True, **bias))]
+        linear = qnn.QuantLinear if step.scaling == POWER_OF_TWO else FactoredLinear
+        return [(step.name, linear(step.inputs, step.shape[0], return_quant_tensor=True,
+                                   weight_quant=weight(step.bits, step.inputs, step.scaling), **bias))]
     if isinstance(step, Conv):
-        quantized = weight(step.bits, step.inputs * step.kernel**2)
-        return [(step.name, qnn.QuantConv2d(step.inputs, step.shape[-1], step.kernel, step.stride, step.padding,
-                                            bias=False, weight_quant=quantized, return_quant_tensor=True))]
+        quantized = weight(step.bits, step.inputs * step.kernel**2, step.scaling)
+        conv = qnn.QuantConv2d if step.scaling == POWER_OF_TWO else FactoredConv2d
+        return [(step.name, conv(step.inputs, step.shape[-1], step.kernel, step.stride, step.padding,
+                                 bias=False, weight_quant=quantized, return_quant_tensor=True))]
     if isinstance(step, MaxPool):
         return [(step.name, nn.MaxPool2d(step.size))]
     if isinstance(step, Average):

@@ -15,7 +15,9 @@ from ..graph import Node, Tensor
 from ..operators import Add, MatMul, Pad, Pool, Reshape, Threshold
 from ..operators import Conv as ConvNode
 from .bisect import find_thresholds
-from .integers import integers_of, scale_of
+from .factored import EXACT as EXACT_FACTORED
+from .integers import integers_of, scale_of, scales_of
+from .layers import POWER_OF_TWO
 from .network import Network
 from .steps import INPUT, Average, Conv, Dense, Flatten, MaxPool, Quantizer, Step, Sum
 
@@ -103,20 +105,21 @@ class Exporter:
         bits = int(weight.bit_width)
         form = BIPOLAR if bits == 1 else Format(bits, signed=True)
         self.signs[step.name] = signs_of(self.module, step)
-        weights = channels_last(integers_of(f"{step.name}.weight", weight), step)
+        weights = channels_last(integers_of(f"{step.name}.weight", weight, step.scaling), step)
         weights = weights * self.signs[step.name].reshape(-1, *[1] * (weights.ndim - 1))
-        scale = scale_of(f"{step.name}.weight", weight) * given.scale[0]
+        scale = tuple(s * given.scale[0] for s in scales_of(f"{step.name}.weight", weight, step.scaling))
         bias = None
         if isinstance(step, Dense) and step.last:
-            bias = integers_of(f"{step.name}.bias", layer.bias_quant(layer.bias, _operand(given), weight))
+            bias = integers_of(f"{step.name}.bias", layer.bias_quant(layer.bias, _operand(given), weight), step.scaling)
         lo, hi = (int(bound[0]) for bound in self.bounds[step.reads])
         made: list[Node] = []
         reads = step.reads
         if isinstance(step, Conv) and step.padding:
             pad, lo, hi = self._pad(step, given, lo, hi)
             made, reads = [pad], pad.name
-        bounds = _sums(step.name, weights.reshape(len(weights), -1), lo, hi, 0 if bias is None else bias)
-        output = _holding(step.shape, bounds, (scale,))
+        bounds = _sums(step.name, weights.reshape(len(weights), -1), lo, hi, 0 if bias is None else bias,
+                       EXACT if step.scaling == POWER_OF_TWO else EXACT_FACTORED)
+        output = _holding(step.shape, bounds, scale)
         if isinstance(step, Conv):
             made.append(ConvNode(step.name, (reads,), output, weights, form, None, (step.stride, step.stride)))
         else:
@@ -158,7 +161,7 @@ class Exporter:
         source = next((other for other in self.module.steps if other.name == step.reads), None)
 
         def evaluate(integers: np.ndarray) -> IntQuantTensor:
-            real = torch.tensor(integers * signs, dtype=torch.float32) * given.scale[0]
+            real = torch.tensor(integers * signs, dtype=torch.float32) * torch.tensor(given.scale, dtype=torch.float32)
             if step.reads == INPUT:
                 real = real - self.module.offset
             elif isinstance(source, Average):
@@ -203,19 +206,20 @@ def _operand(x: Tensor) -> IntQuantTensor:
     )
 
 
-def _sums(name: str, weights: np.ndarray, least: int, greatest: int, bias: np.ndarray | int) -> Bounds:
+def _sums(name: str, weights: np.ndarray, least: int, greatest: int, bias: np.ndarray | int,
+          limit: int) -> Bounds:
     """Least and greatest sum of each output; refused where a partial sum could leave what float32 holds exactly."""
     largest = int((np.abs(weights).sum(axis=1) * max(abs(least), abs(greatest)) + np.abs(bias)).max())
-    _check_exact(name, largest, weights.shape[1])
+    _check_exact(name, largest, weights.shape[1], limit)
     positive, negative = np.maximum(weights, 0).sum(axis=1), np.minimum(weights, 0).sum(axis=1)
     return positive * least + negative * greatest + bias, positive * greatest + negative * least + bias
 
 
-def _check_exact(name: str, largest: int, inputs: int) -> None:
-    if largest >= EXACT:
+def _check_exact(name: str, largest: int, inputs: int, limit: int = EXACT) -> None:
+    if largest >= limit:
         raise RequestError(
-            f"{name}: its sums must stay below 2^24 to be exact in float32, and {largest} is possible; use fewer "
-            f"weight or activation bits, or fewer inputs than {inputs}"
+            f"{name}: its sums must stay below 2^{limit.bit_length() - 1} to be exact in float32, and {largest} is "
+            f"possible; use fewer weight or activation bits, or fewer inputs than {inputs}"
         )
 
 

@@ -12,7 +12,18 @@ from pydantic_core import ErrorDetails
 from bitloom import RequestError
 
 from .data import SOURCES, source
-from .layers import KINDS, LayerSpec, Section, Shape, Width, shapes
+from .layers import (
+    KINDS,
+    POWER_OF_TWO,
+    LayerSpec,
+    Scaling,
+    Section,
+    Shape,
+    Weighted,
+    WeightScaling,
+    Width,
+    shapes,
+)
 
 
 def _number(value: object) -> object:
@@ -27,6 +38,12 @@ def _dataset(value: str) -> str:
     return value
 
 
+def _common(value: Scaling) -> Scaling:
+    if value == "absmean-per-channel":
+        raise ValueError("must be power-of-two or absmean, as scores are compared with each other")
+    return value
+
+
 Real = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 
 
@@ -36,10 +53,11 @@ class InputSpec(Section):
     bits: Width
 
 
-class OutputSpec(Section):
+class OutputSpec(Weighted):
     """The last layer: one quantized linear unit with an integer bias per class."""
 
     weight_bits: Width
+    weight_scaling: Annotated[WeightScaling, AfterValidator(_common)] = POWER_OF_TWO
 
 
 class TrainingSpec(Section):
@@ -59,11 +77,16 @@ class TrainingSpec(Section):
 
 
 class NetworkSpec(Section):
-    """A whole ``network.yaml``: data set, layers with their bit widths, seed and training recipe."""
+    """A whole ``network.yaml``: data set, layers with their bit widths, seed and training recipe.
+
+    ``start_from`` is a trained network of the same layers and other bit widths, an example or a folder, whose
+    parameters training starts with.
+    """
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
     dataset: Annotated[str, Field(strict=True), AfterValidator(_dataset)]
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] = 0
+    start_from: Annotated[str, Field(strict=True, min_length=1)] | None = None
     input: InputSpec
     layers: Annotated[tuple[LayerSpec, ...], Field(max_length=32)] = ()
     output: OutputSpec

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-from .layers import AverageSpec, Bits, ConvSpec, DenseSpec, ResidualSpec, Shape
-from .spec import NetworkSpec
+from .layers import POWER_OF_TWO, AverageSpec, Bits, ConvSpec, DenseSpec, ResidualSpec, Scaling, Shape
+from .spec import NetworkSpec, OutputSpec
 
 INPUT = "input"
 """The name of the sample."""
@@ -40,6 +40,7 @@ class Dense(Step):
     last: bool = False
     planes: Shape = ()
     """(rows, columns, channels) of what it reads, if that was flattened; torch flattens channels first."""
+    scaling: Scaling = POWER_OF_TWO
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Conv(Step):
     kernel: int
     stride: int
     padding: int
+    scaling: Scaling = POWER_OF_TWO
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def steps(spec: NetworkSpec, classes: int) -> tuple[Step, ...]:
     found: list[Step] = [Quantizer("quant", INPUT, shapes[0], spec.input.bits, kind="input")]
     for i, (layer, after) in enumerate(zip(spec.layers, shapes[1:]), start=1):
         if isinstance(layer, DenseSpec):
-            found += _dense(i, found[-1], layer.units, layer.weight_bits)
+            found += _dense(i, found[-1], layer.units, layer)
             found.append(Quantizer(f"act{i}", f"fc{i}", after, layer.activation_bits, f"bn{i}"))
         elif isinstance(layer, ConvSpec):
             found += _conv(i, found[-1], layer)
@@ -99,24 +101,25 @@ def steps(spec: NetworkSpec, classes: int) -> tuple[Step, ...]:
             found += _residual(i, found[-1], layer, after)
         else:
             found += _average(i, found[-1], layer)
-    found += _dense(len(spec.layers) + 1, found[-1], classes, spec.output.weight_bits, last=True)
+    found += _dense(len(spec.layers) + 1, found[-1], classes, spec.output, last=True)
     return tuple(found)
 
 
-def _dense(i: int, given: Step, units: int, bits: Bits, last: bool = False) -> list[Step]:
+def _dense(i: int, given: Step, units: int, layer: DenseSpec | OutputSpec, last: bool = False) -> list[Step]:
     found: list[Step] = []
     planes: Shape = ()
     if len(given.shape) == 3:
         planes = given.shape
         given = Flatten(f"flatten{i}", given.name, (prod(planes),))
         found.append(given)
-    return [*found, Dense(f"fc{i}", given.name, (units,), given.shape[0], bits, last, planes)]
+    return [*found, Dense(f"fc{i}", given.name, (units,), given.shape[0], layer.weight_bits, last, planes,
+                          layer.weight_scaling)]
 
 
 def _conv(i: int, given: Step, layer: ConvSpec) -> list[Step]:
     shape = (*layer.convolved(given.shape), layer.channels)
     conv = Conv(f"conv{i}", given.name, shape, given.shape[-1], layer.weight_bits, layer.kernel, layer.stride,
-                layer.padding)
+                layer.padding, layer.weight_scaling)
     act = Quantizer(f"act{i}", conv.name, shape, layer.activation_bits, f"bn{i}")
     if layer.pool == 1:
         return [conv, act]
@@ -124,18 +127,18 @@ def _conv(i: int, given: Step, layer: ConvSpec) -> list[Step]:
 
 
 def _residual(i: int, given: Step, layer: ResidualSpec, shape: Shape) -> list[Step]:
-    inputs, bits, n = given.shape[-1], layer.weight_bits, layer.channels
+    inputs, bits, scaling, n = given.shape[-1], layer.weight_bits, layer.weight_scaling, layer.channels
     found: list[Step] = [
-        Conv(f"conv{i}a", given.name, shape, inputs, bits, layer.kernel, layer.stride, layer.padding),
+        Conv(f"conv{i}a", given.name, shape, inputs, bits, layer.kernel, layer.stride, layer.padding, scaling),
         Quantizer(f"act{i}a", f"conv{i}a", shape, layer.activation_bits, f"bn{i}a"),
-        Conv(f"conv{i}b", f"act{i}a", shape, n, bits, layer.kernel, 1, layer.padding),
+        Conv(f"conv{i}b", f"act{i}a", shape, n, bits, layer.kernel, 1, layer.padding, scaling),
         Quantizer(f"branch{i}", f"conv{i}b", shape, layer.branch_bits, f"bn{i}b", kind="branch"),
     ]
     skip = given.name
     if layer.projects(given.shape):
         skip = f"skip{i}"
         found += [
-            Conv(f"conv{i}s", given.name, shape, inputs, bits, 1, layer.stride, 0),
+            Conv(f"conv{i}s", given.name, shape, inputs, bits, 1, layer.stride, 0, scaling),
             Quantizer(skip, f"conv{i}s", shape, layer.branch_bits, f"bn{i}s", kind="branch"),
         ]
     return [*found, Sum(f"add{i}", f"branch{i}", shape, skip),
