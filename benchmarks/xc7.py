@@ -39,6 +39,7 @@ class Cells:
     ff: int
     carry4: int
     ramb18: int
+    dsp: int
 
     @property
     def lut6(self) -> int:
@@ -51,7 +52,7 @@ def count(netlist: Path) -> Cells:
     cells = json.loads(netlist.read_text())["modules"]["top"]["cells"].values()
     cells = [cell for cell in cells if cell["type"] != "$scopeinfo"]
     kinds = Counter(cell["type"] for cell in cells)
-    known = r"LUT[1-6]|INV|FD[RSCP]E|CARRY4|MUXF[78]|SRL16E|SRLC32E|RAMB(18|36)E1|BUFG|" + "|".join(LUTRAM)
+    known = r"LUT[1-6]|INV|FD[RSCP]E|CARRY4|MUXF[78]|SRL16E|SRLC32E|RAMB(18|36)E1|DSP48E1|BUFG|" + "|".join(LUTRAM)
     unknown = [kind for kind in kinds if not re.fullmatch(known, kind)]
     if unknown:
         raise BitloomError(f"cells that are not counted: {', '.join(unknown)}")
@@ -67,6 +68,7 @@ def count(netlist: Path) -> Cells:
         ff=sum(n for kind, n in kinds.items() if kind.startswith("FD")),
         carry4=kinds["CARRY4"],
         ramb18=kinds["RAMB18E1"] + 2 * kinds["RAMB36E1"],
+        dsp=kinds["DSP48E1"],
     )
 
 
