@@ -2,6 +2,7 @@
 
 from .add import Add
 from .argmax import ArgMax
+from .bit_serial_matvec import BitSerialMatVec
 from .concat import Concat
 from .depth_to_space import DepthToSpace
 from .depthwise import Depthwise
@@ -19,6 +20,7 @@ from .requantizer import Requantizer
 from .rom import Rom
 from .stream import vector
 from .table import Table
+from .table_matvec import TableMatVec
 from .threshold import Threshold
 from .threshold_search import ThresholdSearch
 from .upsample import Upsample
@@ -28,6 +30,7 @@ from .window import Window
 __all__ = [
     "Add",
     "ArgMax",
+    "BitSerialMatVec",
     "Concat",
     "DepthToSpace",
     "Depthwise",
@@ -44,6 +47,7 @@ __all__ = [
     "Rom",
     "StreamFIFO",
     "Table",
+    "TableMatVec",
     "Threshold",
     "ThresholdSearch",
     "Upsample",

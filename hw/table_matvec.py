@@ -1,0 +1,398 @@
+# amaranth: UnusedElaboratable=no
+"""TableMatVec: the ternary matrix–vector unit that looks sums up in tables."""
+
+from functools import cached_property
+
+import numpy as np
+from amaranth.hdl import Cat, Const, Module, Shape, Signal, Value, unsigned
+from amaranth.lib.wiring import In, Out
+
+from .accumulators import Accumulators, partials_kind
+from .component import Component
+from .control import Buffered
+from .dot import LEVELS_PER_STAGE
+from .parameters import divisor, integer_array, integer_shape, one_of, positive, shape_of_range
+from .rom import Rom
+from .signed_tree import SignedTree, stages, tree_features, tree_widths
+from .slice_buffer import SliceBuffer
+from .stream import vector
+from .sums import Sums
+from .table_steps import TableSteps
+from .trit_codes import GROUPS, TritWeights, entries, index_bits
+from .trit_tables import Activation, ParallelTable, SerialTable, TableShape, parallel_stages, table_features
+
+
+class TableMatVec(Component):
+    """y = W·x + bias for ternary W: ``group`` activations at a time are looked up in a table of all their sums.
+
+    A slice of ``group``·``tables`` activations becomes ``tables`` tables, in which the weights of PE outputs are looked
+    up per cycle and added up. Steps (s, n) of the SF = ⌈K / (group · tables)⌉ slices and the NF = ⌈N / PE⌉ neuron folds
+    follow one another with n innermost, one per cycle, so that a table is built once and serves NF cycles; meanwhile
+    the next one is built and the next slice comes in. The partial sums of all outputs wait in a memory of NF words, the
+    last slice gives the output. After TeLLMe's table-lookup matrix product (Qiao et al., arXiv 2504.16266 and
+    2510.15926), with half the entries (a sum and its negative are one) and signs that cost no negation
+    (:mod:`bitloom.hw.signed_tree`).
+
+    A table is built by one adder in (3^group + 1) / 2 cycles, or, where NF is less, by an adder per entry at once.
+
+    Parameters
+    ----------
+    weights : np.ndarray
+        Integers (N, K) of −1, 0 and +1.
+    pe, simd : int
+        Output lanes: where they do not divide N, the surplus ones of the last beat are 0. Input elements per beat: a
+        divisor of K and, with more than one slice, of a slice.
+    activation : Shape
+        Shape of an input element; ``unsigned(1)`` if ``bipolar_activation``.
+    accumulator : Shape
+        Shape of an output element; it must hold every sum these weights and activations can reach.
+    bipolar_activation : bool
+        Input bit 0 is −1, bit 1 is +1.
+    activation_range : tuple of np.ndarray or None
+        The least and the greatest value of each input element, (K,) each; it narrows the accumulator that is needed.
+    bias : np.ndarray or None
+        Integers (N,), added to the sums.
+    memory : str
+        Where the weights are: ``block``, ``distributed`` or ``auto`` (see :class:`Rom`).
+    group, tables : int
+        Activations per table, 2 to 5; tables, at most ⌈K / group⌉.
+    build : str
+        ``serial`` (needs NF ≥ (3^group + 1) / 2), ``parallel``, or ``auto``: serial where it can be.
+    table_memory : str
+        ``distributed`` (memory in LUTs; iCE40 has none), ``registers``, or ``auto``: ``distributed`` where the build is
+        serial. Tables built in parallel are in registers.
+    partials : str
+        Where the partial sums are: ``block`` memory, together with what they start from, ``distributed``,
+        ``registers``, or ``auto`` (see :func:`~bitloom.hw.accumulators.partials_kind`).
+
+    Members
+    -------
+    i : vector of ``activation``, SIMD lanes
+    o : vector of ``accumulator``, PE lanes
+        One vector per ``interval`` cycles: Σ over slices of max(NF, beats of the slice), which is SF·NF where a slice
+        has no more beats than NF.
+    """
+
+    def __init__(
+        self,
+        weights: np.ndarray,
+        *,
+        pe: int,
+        simd: int,
+        activation: Shape,
+        accumulator: Shape,
+        bipolar_activation: bool = False,
+        activation_range: tuple[np.ndarray, np.ndarray] | None = None,
+        bias: np.ndarray | None = None,
+        memory: str = "auto",
+        group: int = 3,
+        tables: int = 1,
+        build: str = "auto",
+        table_memory: str = "auto",
+        partials: str = "auto",
+    ):
+        self._weights = integer_array("weights", weights, 2)
+        if np.abs(self._weights).max() > 1:
+            raise ValueError(
+                f"weights must be −1, 0 or +1, not {self._weights.min()} … {self._weights.max()} "
+                "(use MatVec for others)"
+            )
+        n, k = self._weights.shape
+        self._group = positive("group", group)
+        if group not in GROUPS:
+            raise ValueError(f"group must be {GROUPS[0]} to {GROUPS[-1]}, not {group}")
+        self._pe = positive("PE", pe)
+        if pe > n:
+            raise ValueError(f"PE must be at most the {n} output elements, not {pe}")
+        self._tables = positive("tables", tables)
+        most = -(-k // group)
+        if tables > most:
+            raise ValueError(f"tables must be at most {most}, for {k} inputs in groups of {group}, not {tables}")
+        self._folded = TritWeights(self._weights, self._pe, self._group, self._tables)
+        self._simd = self._checked_simd(simd, k)
+        integer_shape("activation", activation)
+        if bipolar_activation and activation != unsigned(1):
+            raise ValueError(f"activation must be unsigned(1) where it is bipolar, not {activation!r}")
+        self._activation = Activation(activation, bool(bipolar_activation))
+        self._bias = None if bias is None else integer_array("bias", bias, 1)
+        if bias is not None and bias.shape != (n,):
+            raise ValueError(f"bias must have one value for each of the {n} outputs, not {bias.shape}")
+        self._sums = Sums.of(self._weights, self._bias, 1, self._activation.bounds, activation_range)
+        self._accumulator = self._sums.fitting(accumulator)
+        self._memory = one_of("memory", memory, ("auto", "block", "distributed"))
+        self._build = self._checked_build(build)
+        self._table_memory = self._checked_table_memory(table_memory)
+        self._table = TableShape(self._activation, self._group, self._pe)
+        self._partials = partials_kind(partials, self.neuron_fold, sum(self._lane_widths))
+        self._weight_rom = Rom(self._folded.words, self._folded.width, self._memory, depth=self._folded.steps)
+        super().__init__({"i": In(vector(activation, self._simd)), "o": Out(vector(accumulator, self._pe))})
+
+    weights = property(lambda self: self._weights, doc="The weights, (N, K).")
+    bias = property(lambda self: self._bias, doc="The bias, (N,), or None.")
+    pe = property(lambda self: self._pe, doc="Output lanes.")
+    simd = property(lambda self: self._simd, doc="Input elements per beat.")
+    activation = property(lambda self: self._activation.shape, doc="Shape of an input element.")
+    accumulator = property(lambda self: self._accumulator, doc="Shape of an output element.")
+    bipolar_activation = property(lambda self: self._activation.bipolar, doc="Whether input bits stand for −1 and +1.")
+    memory = property(lambda self: self._memory, doc="Where the weights are, as asked for.")
+    group = property(lambda self: self._group, doc="Activations per table.")
+    tables = property(lambda self: self._tables, doc="Tables.")
+    build = property(lambda self: self._build, doc="``serial`` or ``parallel``: ``auto`` decided.")
+    table_memory = property(lambda self: self._table_memory, doc="Where the tables are: ``auto`` decided.")
+    partials = property(lambda self: self._partials, doc="Where the partial sums are: ``auto`` decided.")
+    neuron_fold = property(lambda self: self._folded.neuron_fold, doc="NF = ⌈N / PE⌉.")
+    synapse_fold = property(lambda self: self._folded.synapse_fold, doc="SF = ⌈K / (group · tables)⌉.")
+
+    @property
+    def beats(self) -> list[int]:
+        """Input beats of each slice."""
+        inputs, whole = self._weights.shape[1], self._folded.slice
+        return [min(whole, inputs - s * whole) // self._simd for s in range(self.synapse_fold)]
+
+    @property
+    def interval(self) -> int:
+        """Cycles per vector: for each slice NF, or its beats if these are more."""
+        return sum(max(self.neuron_fold, beats) for beats in self.beats)
+
+    @property
+    def latency(self) -> int:
+        """Cycles from the first beat in to the first out."""
+        first, *rest = self.beats
+        return first + sum(max(self.neuron_fold, beats) for beats in rest) + self._depth
+
+    @property
+    def depth(self) -> int:
+        """Cycles from the input beat that completes a slice to the first output beat, if it is the last slice."""
+        return self._depth + 1
+
+    @property
+    def _depth(self) -> int:
+        """Cycles from a step to the output beat of its look-ups: these come NF cycles after a serial build's."""
+        ahead = self.neuron_fold if self._build == "serial" else parallel_stages(self._group) - 1
+        return ahead + self._tree_stages + 2
+
+    @property
+    def control(self) -> Buffered:
+        """One step per cycle, those of a slice after its last beat; an output beat at each step of the last slice."""
+        sf, nf, first = self.synapse_fold, self.neuron_fold, self.beats[0]
+        ends = np.append(np.cumsum(self.beats), sum(self.beats) + first)  # of each slice and of the next vector's first
+        slice_, fold = np.divmod(np.arange(sf * nf), nf)
+        frees = np.where(fold >= self._last_use, ends[slice_ + 1], ends[slice_]) - first
+        capacity = self._make_buffer().capacity
+        return Buffered(sum(self.beats), capacity, ends[slice_], frees, slice_ == sf - 1, self._depth)
+
+    @property
+    def buffers(self) -> list[tuple[int, int, str]]:
+        """The memories that are not ROMs: (depth, width, kind); a table counts once for each look-up."""
+        found = self._accumulators.buffers
+        if self._table_memory == "distributed":
+            found += [(2 << index_bits(self._group), self._table.width, "distributed")] * (self._pe * self._tables)
+        return found
+
+    def roms(self) -> dict[str, Rom]:
+        """The ROMs by instance path: ``weights``, and what the sums start from where that is a ROM of its own."""
+        rom = self._accumulators.rom
+        return {"weights": self._weight_rom} | ({} if rom is None else {"accumulators.start": rom})
+
+    def model(self, x: np.ndarray) -> np.ndarray:
+        """y = W·x + bias for ``x`` (vectors, K): (vectors, N); bipolar elements as −1 and +1."""
+        x = integer_array("x", np.asarray(x), 2)
+        lo, hi = self._sums.lo, self._sums.hi
+        if x.shape[1] != len(lo):
+            raise ValueError(f"x must have {len(lo)} elements per vector, not {x.shape[1]}")
+        if np.any(x < lo) or np.any(x > hi) or (self.bipolar_activation and not np.all(np.abs(x) == 1)):
+            raise ValueError(f"x must lie within {lo.min()} … {hi.max()}, not {x.min()} … {x.max()}")
+        return self._sums.model(x)
+
+    def features(self) -> dict[str, float]:
+        """Bits of tables by kind, of look-ups, adders, registers, and ROMs; ``control``: counters and flags."""
+        count: dict[str, float] = {"control": self._depth + 4 * self.neuron_fold.bit_length() + 2 * self.synapse_fold}
+        table = table_features(self._table, self._build, self._table_memory)
+        parts = [{name: value * self._tables for name, value in table.items()}]
+        parts += [tree_features(self._table.bounds, self._tables, self._before, width)
+                  for width in self._lane_widths]  # fmt: skip
+        parts += [self._accumulators.features(), self._weight_rom.features(), self._make_buffer().features()]
+        if not self._holds:
+            parts.append({"register_bits": self._slice_bits})
+        for part in parts:
+            for name, value in part.items():
+                count[name] = count.get(name, 0) + value
+        return count
+
+    @cached_property
+    def _lane_shapes(self) -> list[Shape]:
+        """The narrowest shape of each output lane."""
+        surplus = self._folded.rows - len(self._weights)
+        low, high = (np.pad(bound, (0, surplus)).reshape(-1, self._pe) for bound in self._sums.bounds)
+        return [shape_of_range(lo, hi) for lo, hi in zip(low.min(0), high.max(0))]
+
+    @cached_property
+    def _lane_widths(self) -> list[int]:
+        return [shape.width for shape in self._lane_shapes]
+
+    @property
+    def _before(self) -> int:
+        """Adder levels that a look-up takes the time of."""
+        return 1 if self._table_memory == "distributed" else LEVELS_PER_STAGE
+
+    @property
+    def _tree_stages(self) -> int:
+        return stages(self._tables, self._before)
+
+    @property
+    def _slice_bits(self) -> int:
+        return self.beats[0] * self._simd * self._activation.shape.width
+
+    @property
+    def _holds(self) -> bool:
+        """Whether a slice stays where it was gathered for as long as it is needed: no register behind is in use."""
+        return self._build == "parallel" or self.neuron_fold >= entries(self._group) + self.beats[0]
+
+    @property
+    def _last_use(self) -> int:
+        """The fold after whose step the next slice may come."""
+        return entries(self._group) - 1 if self._build == "serial" and self._holds else 0
+
+    @cached_property
+    def _accumulators(self) -> Accumulators:
+        terms = [tree_widths(self._table.bounds, self._tables, width)[-1][0] for width in self._lane_widths]
+        return Accumulators(self._lane_widths, terms, self._starts, self._partials)
+
+    @property
+    def _starts(self) -> np.ndarray:
+        """What the sums start from, (NF, PE): the bias, less what complements leave over."""
+        starts = -self._folded.leftover()
+        if self._bias is not None:
+            starts[: len(self._bias)] += self._bias
+        return starts.reshape(-1, self._pe)
+
+    def _make_buffer(self) -> SliceBuffer:
+        beats = self.beats
+        spare = self.neuron_fold <= beats[0]
+        return SliceBuffer(self._simd * self._activation.shape.width, beats[0], beats[-1], len(beats), spare)
+
+    def _checked_simd(self, simd: int, inputs: int) -> int:
+        """``simd`` if slices are whole beats."""
+        simd = divisor("SIMD", simd, inputs, "input elements")
+        whole = self._folded.slice
+        if self.synapse_fold > 1 and whole % simd:
+            choices = [d for d in range(1, whole + 1) if inputs % d == 0 and whole % d == 0]
+            raise ValueError(
+                f"SIMD must divide the {whole} elements of a slice (group {self._group} · tables {self._tables}), "
+                f"not {simd} (use one of {', '.join(map(str, choices))}, or other tables)"
+            )
+        return simd
+
+    def _checked_build(self, build: str) -> str:
+        enough = entries(self._group)
+        if one_of("build", build, ("auto", "serial", "parallel")) == "auto":
+            return "serial" if self.neuron_fold >= enough else "parallel"
+        if build == "serial" and self.neuron_fold < enough:
+            raise ValueError(
+                f"build must be parallel where the folds of the outputs are fewer than the {enough} entries of a table "
+                f"of {self._group} activations, not serial with {self.neuron_fold} (or use less PE, or a smaller group)"
+            )
+        return build
+
+    def _checked_table_memory(self, kind: str) -> str:
+        if one_of("table_memory", kind, ("auto", "distributed", "registers")) == "auto":
+            return "distributed" if self._build == "serial" else "registers"
+        if kind == "distributed" and self._build == "parallel":
+            raise ValueError("table_memory must be registers where the build is parallel, not distributed")
+        return kind
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        enable = Signal()
+        m.d.comb += enable.eq(~self.o.valid | self.o.ready)
+        m.submodules.slices = slices = self._make_buffer()
+        m.submodules.steps = steps = TableSteps(
+            self.neuron_fold, self.synapse_fold, self._group, serial=self._build == "serial", last_use=self._last_use
+        )
+        m.submodules.weights = weights = self._weight_rom
+        m.d.comb += [
+            slices.i.valid.eq(self.i.valid),
+            slices.i.payload.eq(self.i.p.as_value()),
+            self.i.ready.eq(slices.i.ready),
+            slices.free.eq(steps.free),
+            steps.en.eq(enable),
+            steps.ready.eq(slices.ready),
+            weights.en.eq(enable),
+            weights.addr.eq(steps.word),
+        ]
+        tables = self._make_tables(m, enable, steps, self._slice(m, steps, slices.x), weights.data)
+        sums = self._add(m, enable, steps, tables, weights.data)
+        at = 0
+        for lane, shape in enumerate(self._lane_shapes):
+            total = sums[at : at + shape.width]
+            m.d.comb += self.o.p[lane].eq(total.as_signed() if shape.signed else total)
+            at += shape.width
+        return m
+
+    def _slice(self, m: Module, steps: TableSteps, gathered: Value) -> Value:
+        """The activations that tables are built of, the first group lowest; what a short vector lacks is 0."""
+        x = gathered
+        if not self._holds:
+            x = Signal(self._slice_bits, name="slice", reset_less=True)
+            with m.If(steps.begin):
+                m.d.sync += x.eq(gathered)
+        missing = self._folded.slice * self._activation.shape.width - self._slice_bits
+        return Cat(Const(0, missing), x)
+
+    def _make_tables(self, m: Module, enable: Signal, steps: TableSteps, x: Value, words: Value) -> list[Value]:
+        """The look-ups in each table, lane 0 lowest."""
+        looked = []
+        bits = index_bits(self._group)
+        for t in range(self._tables):
+            unit = self._make_table(m, steps)
+            m.submodules[f"table_{t}"] = unit
+            m.d.comb += [
+                unit.en.eq(enable),
+                unit.x.eq(x.word_select(t, self._group * self._activation.shape.width)),
+                unit.index.eq(Cat(self._field(words, lane, t)[:bits] for lane in range(self._pe))),
+            ]
+            looked.append(unit.o)
+        return looked
+
+    def _make_table(self, m: Module, steps: TableSteps) -> SerialTable | ParallelTable:
+        if self._build == "parallel":
+            table = ParallelTable(self._table)
+            m.d.comb += table.load.eq(steps.load)
+            return table
+        table = SerialTable(self._table, self._table_memory)
+        shared = ["build", "start", "select", "minus"]
+        shared += ["write", "address", "half"] if self._table_memory == "distributed" else ["load"]
+        m.d.comb += [getattr(table, name).eq(getattr(steps, name)) for name in shared]
+        return table
+
+    def _field(self, words: Value, lane: int, table: int) -> Value:
+        """The index, and above it the sign, of one look-up."""
+        return words.word_select(lane * self._tables + table, index_bits(self._group) + 1)
+
+    def _add(self, m: Module, enable: Signal, steps: TableSteps, tables: list[Value], words: Value) -> Value:
+        """The sums of all lanes, and the output's ``valid``."""
+        look, last, first, n = steps.look, steps.last, steps.first, steps.n
+        for stage in range(self._tree_stages + 1):
+            if stage == self._tree_stages:
+                before = (look, first, n)
+            flags = [Signal.like(flag, name=f"{flag.name}_{stage}") for flag in (look, last, first, n)]
+            with m.If(enable):
+                m.d.sync += [after.eq(flag) for after, flag in zip(flags, (look, last, first, n))]
+            look, last, first, n = flags
+        with m.If(enable):
+            m.d.sync += self.o.valid.eq(look & last)
+        m.submodules.accumulators = accumulators = self._accumulators
+        ports = (accumulators.active, accumulators.first, accumulators.n)
+        m.d.comb += [accumulators.en.eq(enable), *(port.eq(flag) for port, flag in zip(ports, before))]
+        sums, signs = [], []
+        for lane, width in enumerate(self._lane_widths):
+            m.submodules[f"sum_{lane}"] = tree = SignedTree(self._table.bounds, self._tables, self._before, width)
+            m.d.comb += [
+                tree.en.eq(enable),
+                tree.x.eq(Cat(looked.word_select(lane, self._table.width) for looked in tables)),
+                tree.signs.eq(Cat(self._field(words, lane, t)[-1] for t in range(self._tables))),
+            ]
+            sums.append(tree.o)
+            signs.append(tree.sign)
+        m.d.comb += [accumulators.x.eq(Cat(*sums)), accumulators.sign.eq(Cat(*signs))]
+        return accumulators.o
