@@ -1,6 +1,6 @@
 """InputBuffer: the circular buffer from which a folded matrix–vector unit reads each vector several times."""
 
-from amaranth.hdl import Cat, Const, Module, Signal
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import memory, stream
 from amaranth.lib.wiring import In, Out
 
@@ -10,7 +10,7 @@ from .storage import STYLE, output_register, storage_features
 
 
 class InputBuffer(Component):
-    """Holds 2·SF beats; reads each vector of SF beats NF times, beat after beat.
+    """Holds 2·SF beats; reads each vector of SF beats NF times, beat after beat, or as often as somebody else counts.
 
     The first fold may read a beat in the cycle after it was written, the last fold frees the beats one by one. So two
     vectors share the buffer without a bubble: addresses are (s, half), with a half for each of the two. No beats are
@@ -23,9 +23,11 @@ class InputBuffer(Component):
     width : int
         Bits per beat.
     synapse_fold, neuron_fold : int
-        Beats per vector SF; times that each vector is read NF, at least 2.
+        Beats per vector SF; times that each vector is read NF, at least 2, or None where somebody else counts them.
     kind : str
         ``block`` memory, ``registers``, or ``distributed`` (memory in LUTs; iCE40 has none).
+    tag : int
+        Bits that come with the first beat of a vector and stay with all its steps.
 
     Members
     -------
@@ -37,15 +39,22 @@ class InputBuffer(Component):
         The next step's beat is there; it is the last of its fold; of its vector.
     s, n : Out(range(SF)), Out(range(NF))
         The next step's place in its fold, and its fold.
+    first_fold, last_fold : In(1)
+        In place of ``n`` where NF is None: the next step is in the first, in the last fold of its vector.
+    tag, step_tag : In(tag), Out(tag)
+        Where ``tag`` is not 0: sampled with a vector's first beat; that of the next step's vector, once ``ready``.
     data : Out(width)
         The beat of the step taken in the last cycle with ``en`` high.
     """
 
-    def __init__(self, width: int, synapse_fold: int, neuron_fold: int, kind: str):
+    def __init__(self, width: int, synapse_fold: int, neuron_fold: int | None, kind: str, tag: int = 0):
         self._width = width
         self._synapse_fold = synapse_fold
         self._neuron_fold = neuron_fold
         self._kind = kind
+        self._tag = tag
+        folds = {"first_fold": In(1), "last_fold": In(1)} if neuron_fold is None else {"n": Out(range(neuron_fold))}
+        tags = {"tag": In(tag), "step_tag": Out(tag)} if tag else {}
         super().__init__(
             {
                 "i": In(stream.Signature(width)),
@@ -54,19 +63,22 @@ class InputBuffer(Component):
                 "last": Out(1),
                 "ends": Out(1),
                 "s": Out(range(max(2, synapse_fold))),
-                "n": Out(range(neuron_fold)),
                 "data": Out(width),
             }
+            | folds
+            | tags
         )
 
     width = property(lambda self: self._width, doc="Bits per beat.")
     synapse_fold = property(lambda self: self._synapse_fold, doc="Beats per vector.")
-    neuron_fold = property(lambda self: self._neuron_fold, doc="Times that each vector is read.")
+    neuron_fold = property(lambda self: self._neuron_fold, doc="Times that each vector is read, where fixed.")
     kind = property(lambda self: self._kind, doc="What the buffer is made of.")
+    tag_width = property(lambda self: self._tag, doc="Bits that come with the first beat of a vector.")
 
     def features(self) -> dict[str, float]:
         """The stored bits by kind, and bits of counters and flags."""
-        control = 2 * (self._synapse_fold - 1).bit_length() + (self._neuron_fold - 1).bit_length() + 8
+        folds = 0 if self._neuron_fold is None else (self._neuron_fold - 1).bit_length()
+        control = 2 * (self._synapse_fold - 1).bit_length() + folds + 8 + 3 * self._tag
         return storage_features(self._kind, 2 * self._synapse_fold, self._width) | {"control": control}
 
     def elaborate(self, platform) -> Module:
@@ -79,14 +91,17 @@ class InputBuffer(Component):
         vector, write_vector = Signal(2), Signal(2)  # numbers of the vector read and of the one written, modulo 4
         apart = Signal(2)
         same_s = Signal()
-        last_fold = Signal()
         step = Signal()
+        counted = self._neuron_fold is not None
+        last_fold = Signal() if counted else self.last_fold
+        later_fold = (self.n != 0) if counted else ~self.first_fold
+        if counted:
+            m.d.comb += last_fold.eq(self.n == self._neuron_fold - 1)
 
         m.d.comb += [
             apart.eq(vector ^ write_vector),  # 0 is the same vector, 2 is two ahead, the rest is one ahead
             same_s.eq(self.s == write_s),
-            last_fold.eq(self.n == self._neuron_fold - 1),
-            self.ready.eq((self.n != 0) | (apart != 0) | ~same_s),
+            self.ready.eq(later_fold | (apart != 0) | ~same_s),
             self.i.ready.eq((apart != 2) | (last_fold & ~same_s)),
             self.last.eq(self.s == self._synapse_fold - 1),
             self.ends.eq(self.last & last_fold),
@@ -111,7 +126,21 @@ class InputBuffer(Component):
         with m.If(step):
             m.d.sync += self.s.eq(advance(self.s, self._synapse_fold))
             with m.If(self.last):
-                m.d.sync += self.n.eq(advance(self.n, self._neuron_fold))
+                if counted:
+                    m.d.sync += self.n.eq(advance(self.n, self._neuron_fold))
                 with m.If(last_fold):
                     m.d.sync += vector.eq(vector + 1)
+        if self._tag:
+            self._tags(m, write.en & (write_s == 0), write_vector[0], ~later_fold & (self.s == 0), vector[0], step)
         return m
+
+    def _tags(self, m: Module, arrives: Value, write_half: Value, starts: Value, half: Value, step: Value) -> None:
+        """A tag for each of the two vectors, written when its first beat ``arrives``; and the one of the vector that is
+        being read, from its first step on: the vector after the next arrives in its last fold."""
+        tags = Array(Signal(self._tag, name=f"tag_{number}", reset_less=True) for number in range(2))
+        held = Signal(self._tag, reset_less=True)
+        with m.If(arrives):
+            m.d.sync += tags[write_half].eq(self.tag)
+        with m.If(starts & step):
+            m.d.sync += held.eq(tags[half])
+        m.d.comb += self.step_tag.eq(Mux(starts, tags[half], held))

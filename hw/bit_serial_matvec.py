@@ -1,0 +1,333 @@
+# amaranth: UnusedElaboratable=no
+"""BitSerialMatVec: a folded matrix–vector unit that takes the bit planes of its weights one after another."""
+
+from functools import cached_property
+
+import numpy as np
+from amaranth.hdl import Module, Shape, Signal, Value
+from amaranth.lib.wiring import In
+
+from .bit_planes import BitPlanes, least_bits, range_of
+from .control import Buffered, Steps
+from .counters import advance
+from .matvec import MatVec
+from .parameters import integer_array, positive
+from .plane_accumulators import PlaneAccumulators
+from .plane_source import PlaneSource
+from .rom import Rom
+from .step_source import StepSource
+from .storage import storage
+from .sums import Sums
+from .weight_memory import PORT, WeightMemory, write_port
+
+MOST_BITS = 8
+"""Bits that a weight can have."""
+
+
+class BitSerialMatVec(MatVec):
+    """y = W·x + bias as :class:`MatVec` computes it, one bit plane of the weights per cycle instead of all of them.
+
+    Step (n, p, s) of the NF = N / PE neuron folds, the bit planes from the top one and the SF = K / SIMD synapse folds
+    adds up plane p of weight word (n, s) times input beat s, s innermost, one step per cycle; before each further
+    plane the accumulator doubles (Horner). So weights of b bits take b times the cycles, and the adders of one-bit
+    weights. The top plane counts negative; weights of a single bit are −1 and +1. Where each neuron's sum starts comes
+    in by Horner too: its lower bits, one by one, into the place that doubling leaves free.
+
+    Where ``writable``, weights and starts are in memories that are written while the unit runs; with ``max_bits`` the
+    number of planes is chosen then too, vector by vector. Structure after BISMO (Umuroglu, Rasnayake and Själander,
+    2018) and the bit-serial sums of T-MAC (Wei et al., 2024).
+
+    Parameters
+    ----------
+    weights, pe, simd, activation, accumulator, bipolar_activation, activation_range, bias, memory, buffer
+        As for :class:`MatVec`; weights of at most 8 bits. ``memory`` is that of :class:`WeightMemory` if ``writable``.
+    bits : int or None
+        Bits per weight; None for the fewest that hold them: 1 if all are −1 or +1, else at least 2.
+    writable : bool
+        Whether weights and bias can be written.
+    max_bits : int or None
+        The most planes that can be chosen at run time, ``bits`` … 8; None if there are always ``bits``. Needs
+        ``writable``: other bits mean other words.
+    port : int
+        Bits of a write at most.
+
+    Members
+    -------
+    i, o : as for :class:`MatVec`
+        One vector per ``interval`` = SF·NF·bits cycles; the first output beat ``depth`` cycles after the last input
+        beat: 2 + R where NF·bits = 1 and there is no ``max_bits``, else (bits − 1)·SF + 3 + R, with R registers in the
+        adder tree. What can be chosen at run time has these closed forms for each number of bits, as ``interval_at``,
+        ``latency_at``, ``depth_at`` and ``control_at``.
+    bits : In(range(1, max_bits + 1))
+        Where there is ``max_bits``: the bits of the weights, sampled with the transfer of each vector's first beat;
+        the parameter ``bits`` where nobody says.
+    w : In(stream of {address, data}), always ready
+        Where ``writable``: words to write, as :meth:`image` gives them. The steps of later cycles read them (a step
+        that reads the very weight word that is being written waits a cycle); for a neuron's start word it is its
+        steps' arrival at the accumulator that counts, R + 1 cycles on. So words that no vector under way needs are
+        written at any time.
+    """
+
+    def __init__(
+        self,
+        weights: np.ndarray,
+        *,
+        pe: int,
+        simd: int,
+        activation: Shape,
+        accumulator: Shape,
+        bipolar_activation: bool = False,
+        activation_range: tuple[np.ndarray, np.ndarray] | None = None,
+        bias: np.ndarray | None = None,
+        memory: str = "auto",
+        buffer: str = "auto",
+        bits: int | None = None,
+        writable: bool = False,
+        max_bits: int | None = None,
+        port: int = PORT,
+    ):
+        weights = integer_array("weights", weights, 2)
+        self._weight_bits = _bits_of(weights, bits)
+        self._writable = bool(writable)
+        self._max_bits = None if max_bits is None else _most_bits(max_bits, self._weight_bits, self._writable)
+        super().__init__(
+            weights,
+            pe=pe,
+            simd=simd,
+            activation=activation,
+            accumulator=accumulator,
+            bipolar_activation=bipolar_activation,
+            activation_range=activation_range,
+            bias=bias,
+            memory="auto" if self._writable else memory,
+            buffer=buffer,
+        )
+        if self._writable:
+            self._make_writable(memory, positive("port", port))
+        if self._max_bits is not None:
+            self._members["bits"] = In(range(1, self._max_bits + 1), init=self._weight_bits)
+
+    weight_bits = property(lambda self: self._weight_bits, doc="Bits per weight, at first where chosen at run time.")
+    writable = property(lambda self: self._writable, doc="Whether weights and bias can be written.")
+    max_bits = property(lambda self: self._max_bits, doc="The most planes at run time, or None if they are fixed.")
+    interval = property(lambda self: self.interval_at(self._weight_bits), doc="Cycles per vector: SF·NF·bits.")
+    latency = property(
+        lambda self: self.latency_at(self._weight_bits), doc="Cycles from first beat in to first beat out."
+    )
+    depth = property(
+        lambda self: self.depth_at(self._weight_bits), doc="Cycles from last beat in to first beat out, of a vector."
+    )
+    control = property(
+        lambda self: self.control_at(self._weight_bits), doc="A step per cycle; buffered unless beats are used once."
+    )
+    _planes = property(lambda self: self._max_bits or self._weight_bits, doc="The most planes.")
+    _buffered = property(lambda self: self.neuron_fold * self._planes > 1, doc="Whether beats can be used again.")
+
+    def interval_at(self, bits: int) -> int:
+        """Cycles per vector with weights of ``bits`` bits."""
+        return self.synapse_fold * self.neuron_fold * bits
+
+    def latency_at(self, bits: int) -> int:
+        """Cycles from the transfer of a vector's first beat to that of its first output beat."""
+        return self.synapse_fold - 1 + self.depth_at(bits)
+
+    def depth_at(self, bits: int) -> int:
+        """Cycles from the transfer of a vector's last input beat to that of its first output beat."""
+        return (bits - 1) * self.synapse_fold + self._products.stages + (3 if self._buffered else 2)
+
+    def control_at(self, bits: int) -> Steps | Buffered:
+        """One step per cycle, an output beat at the end of the last plane of each neuron fold."""
+        sf, folds = self.synapse_fold, self.neuron_fold * bits
+        depth = self._products.stages + 2
+        beat, fold = np.tile(np.arange(1, sf + 1), folds), np.repeat(np.arange(folds), sf)
+        emits = (beat == sf) & (fold % bits == bits - 1)
+        if not self._buffered:
+            return Steps(np.ones((1, sf), bool), emits, depth)
+        needs, frees = np.where(fold == 0, beat, sf), np.where(fold == folds - 1, beat, 0)
+        return Buffered(sf, 2 * sf, needs, frees, emits, depth)
+
+    def image(
+        self, weights: np.ndarray, bits: int | None = None, bias: np.ndarray | None = None
+    ) -> list[tuple[int, int]]:
+        """What to write, (address, data) each, for other ``weights`` (N, K) of ``bits`` bits and another ``bias`` (N,).
+
+        :param bits: None for those at first. :raises ValueError: the unit cannot compute with them.
+        """
+        if not self._writable:
+            raise ValueError("weights can be written only where writable is True, not False")
+        weights = integer_array("weights", weights, 2)
+        if weights.shape != self._weights.shape:
+            raise ValueError(f"weights must have the shape {self._weights.shape}, not {weights.shape}")
+        bits = _bits_of(weights, self._weight_bits if bits is None else bits)
+        if self._max_bits is None and bits != self._weight_bits:
+            raise ValueError(f"bits must be {self._weight_bits}, not {bits} (construct with max_bits to choose them)")
+        if bits > self._planes:
+            raise ValueError(f"bits must be at most max_bits = {self._planes}, not {bits}")
+        bias = np.zeros(len(weights), np.int64) if bias is None else integer_array("bias", bias, 1)
+        if bias.shape != (len(weights),):
+            raise ValueError(f"bias must have one value for each of the {len(weights)} outputs, not {bias.shape}")
+        Sums(weights, bias, 1, self._sums.lo, self._sums.hi).fitting(self._accumulator)
+        planes = self._bit_planes(weights, bits)
+        words, starts = planes.words(), self._accumulators.start_words(planes.start + bias, bits)
+        used = len(words) * self._weight_rom.pieces
+        words += [0] * (self._weight_rom.depth - len(words))
+        image = self._weight_rom.image(words)[:used]
+        return image + [(self._start_address | at, word) for at, word in self._start_rom.image(starts)]
+
+    def features(self) -> dict[str, float]:
+        """As those of :class:`MatVec`; ``plane_bits`` are the accumulators' where a plane follows another."""
+        count = super().features()
+        return count if self._planes == 1 else count | {"plane_bits": count["accumulator_bits"]}
+
+    @cached_property
+    def _lane_shapes(self) -> list[Shape]:
+        return [self._accumulator] * self._pe if self._writable else self._sums.lane_shapes(self._pe)
+
+    def _bit_planes(self, weights: np.ndarray, bits: int) -> BitPlanes:
+        any_bits = self._max_bits is not None
+        return BitPlanes(weights, self._pe, self._simd, self._activation, self._bipolar, bits, self._writable, any_bits)
+
+    def _make_products(self) -> BitPlanes:
+        return self._bit_planes(self._weights, self._weight_bits)
+
+    def _choose_buffer(self, buffer: str) -> str:
+        kind = storage("buffer", buffer, 2 * self.synapse_fold, self._simd * self._activation.width)
+        return kind if self._buffered else "none"
+
+    def _source(self) -> StepSource | PlaneSource:
+        beat = self._simd * self._activation.width
+        if not self._buffered:
+            return StepSource(beat, self.synapse_fold, 1, 1, self._buffer)
+        fixed = self._max_bits is None
+        return PlaneSource(beat, self.synapse_fold, self.neuron_fold, self._planes, fixed, self._buffer)
+
+    def _make_start_rom(self) -> tuple[Rom | None, int]:
+        """Where each neuron's sum starts, one word per neuron fold (one if they are all equal); a lane's width."""
+        start = self._products.start + (0 if self._bias is None else self._bias)
+        low = self._products.scale.bit_length() - 1
+        known = None if self._writable else (start, self._weight_bits)
+        self._accumulators = PlaneAccumulators(self._lane_shapes, self._planes, low, known)
+        if not self._writable:
+            if not start.any():
+                return None, 0
+            rows = start.reshape(-1, self._pe)
+            start = start[: self._pe] if np.all(rows == rows[0]) else start
+        memory = "distributed" if self._memory == "distributed" else "auto"
+        width = self._accumulators.start_width
+        words = lambda: self._accumulators.start_words(start, self._weight_bits)  # noqa: E731
+        return Rom(words, width * self._pe, memory, depth=len(start) // self._pe), width
+
+    def _make_writable(self, memory: str, port: int) -> None:
+        """Memories in place of the ROMs, and the port: starts above the weights, from a power of 2 on."""
+        steps = self.synapse_fold * self.neuron_fold
+        first = self._products.words
+        unused = (self._planes - self._weight_bits) * steps
+        self._memory = memory
+        self._weight_rom = WeightMemory(
+            lambda: first() + [0] * unused,
+            self._products.width,
+            memory,
+            depth=self._planes * steps,
+            port=port,
+            collision="skip",
+        )
+        start = self._start_rom
+        self._start_rom = WeightMemory(lambda: start.words, start.width, memory, depth=start.depth, port=port)
+        bits = max(self._weight_rom.address_bits, self._start_rom.address_bits)
+        self._start_address = 1 << bits
+        self._members["w"] = In(write_port(bits + 1, max(self._weight_rom.port, self._start_rom.port)))
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        enable, take = Signal(), Signal()
+        m.submodules.steps = step = self._source()
+        m.submodules.weights = weights = self._weight_rom
+        m.d.comb += [
+            enable.eq(~self.o.valid | self.o.ready),
+            take.eq(enable & ~weights.clash if self._writable else enable),
+            step.i.valid.eq(self.i.valid),
+            step.i.payload.eq(self.i.p.as_value()),
+            self.i.ready.eq(step.i.ready),
+            step.en.eq(take),
+            weights.en.eq(enable),
+            weights.addr.eq(step.address),
+        ]
+        if self._max_bits is not None:
+            m.d.comb += step.bits.eq(self.bits)
+        if self._writable:
+            self._write(m)
+        valid, plane_last, last = self._follow(m, enable, step, take)
+        start = self._start_of(m, enable, valid[-2] & last[-2])
+        top, single = Signal(reset_less=True), Signal(reset_less=True)
+        with m.If(enable):
+            m.d.sync += self.o.valid.eq(valid[-1] & last[-1])
+            if self._buffered:
+                m.d.sync += [top.eq(step.top), single.eq(step.single)]
+        totals = self._products.lanes(m, enable, step.data, weights.data, top, single)
+        results = self._accumulators.lanes(m, enable & valid[-1], plane_last[-1], last[-1], totals, start)
+        for lane, (shape, result) in enumerate(zip(self._lane_shapes, results)):
+            m.d.comb += self.o.p[lane].eq(result.as_signed() if shape.signed else result)
+        return m
+
+    def _write(self, m: Module) -> None:
+        """From the port into the memories."""
+        m.d.comb += self.w.ready.eq(1)
+        start = self.w.p.address[-1]
+        for store, chosen in ((self._weight_rom, ~start), (self._start_rom, start)):
+            # An address beyond the store's own bits is of no word of it.
+            beyond = self.w.p.address[store.address_bits : -1].any()
+            m.d.comb += [
+                store.w.valid.eq(self.w.valid & chosen & ~beyond),
+                store.w.p.address.eq(self.w.p.address[: store.address_bits]),
+                store.w.p.data.eq(self.w.p.data[: store.port]),
+            ]
+
+    def _follow(
+        self, m: Module, enable: Signal, step: StepSource | PlaneSource, take: Signal
+    ) -> tuple[list[Value], list[Value], list[Value]]:
+        """``valid``, last of its plane and last of its neuron, of the step in each stage, issue to accumulation."""
+        flags: tuple[list[Value], list[Value], list[Value]]
+        flags = [step.ready & take], [step.plane_last if self._buffered else step.last], [step.last]
+        for stage in range(1, self._products.stages + 2):
+            for name, values in zip(("valid", "plane_last", "last"), flags):
+                # A flag that is always 1 starts as 1, so that it folds away.
+                values.append(Signal(name=f"{name}_{stage}", init=name != "valid", reset_less=name != "valid"))
+                with m.If(enable):
+                    m.d.sync += values[-1].eq(values[-2])
+        return flags
+
+    def _start_of(self, m: Module, enable: Signal, leaves: Value) -> Value | None:
+        """The start word of the neuron in the last stage; ``leaves``: its last step is in the stage before."""
+        if self._start_rom is None:
+            return None
+        m.submodules.start = rom = self._start_rom
+        m.d.comb += rom.en.eq(enable)
+        if rom.depth > 1:
+            with m.If(enable & leaves):
+                m.d.sync += rom.addr.eq(advance(rom.addr, rom.depth))
+        return rom.data
+
+
+def _bits_of(weights: np.ndarray, bits: int | None) -> int:
+    """``bits``, or the fewest if None, if it is 1 … 8 and these weights have no more."""
+    least = least_bits(weights)
+    bits = least if bits is None else positive("bits", bits)
+    if bits > MOST_BITS:
+        what = "bits must be" if least <= MOST_BITS else "weights must have"
+        raise ValueError(f"{what} at most {MOST_BITS}{'' if least <= MOST_BITS else ' bits'}, not {bits}")
+    lo, hi = range_of(bits)
+    if weights.min() < lo or weights.max() > hi or (bits == 1 and not weights.all()):
+        fit = "be −1 or +1" if bits == 1 else f"lie within {lo} … {hi}"
+        raise ValueError(
+            f"weights of bits = {bits} must {fit}, not reach {weights.min()} … {weights.max()} (use bits = {least})"
+        )
+    return bits
+
+
+def _most_bits(max_bits: int, bits: int, writable: bool) -> int:
+    """``max_bits`` if it is ``bits`` … 8 and words can be written."""
+    if not writable:
+        raise ValueError("max_bits must be None where writable is False: other bits need other words")
+    if not bits <= positive("max_bits", max_bits) <= MOST_BITS:
+        raise ValueError(f"max_bits must be {bits} (the bits at first) … {MOST_BITS}, not {max_bits}")
+    return max_bits
