@@ -12,6 +12,7 @@ from .global_pool import GlobalPool
 from .loop_buffer import LoopBuffer
 from .loops import Loops
 from .matvec import MatVec
+from .packed_matvec import PackedMatVec
 from .pad import Pad
 from .patch_window import PatchWindow
 from .pool import Pool
@@ -39,6 +40,7 @@ __all__ = [
     "LoopBuffer",
     "Loops",
     "MatVec",
+    "PackedMatVec",
     "Pad",
     "PatchWindow",
     "Pool",

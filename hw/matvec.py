@@ -280,6 +280,9 @@ class MatVec(Component):
         low = self._products.scale.bit_length() - 1
         with m.If(en):
             # The sum stands first: in a carry chain one operand comes from a wire, the other from the LUT's own logic.
-            m.d.sync += accumulator.eq(Cat(base[:low], total + base[low:]))
+            m.d.sync += accumulator.eq(Cat(base[:low], self._add(lane, total, base[low:])))
         return accumulator
 
+    def _add(self, lane: int, total: Value, base: Value) -> Value:
+        """The sum of one step of a lane on top of ``base``."""
+        return total + base
