@@ -9,8 +9,8 @@ from bitloom.quant import Graph
 
 from . import cost
 from .families import Resources, family
-from .folding import check_override
 from .mapping import templates
+from .options import check_override
 from .passes import simplify
 from .plan import Plan
 from .solve import choose, does_not_fit

@@ -47,11 +47,17 @@ AREA_WEIGHTS = Resources(lut=1.0, ff=0.1, bram=150.0, dsp=200.0)
 
 @dataclass(frozen=True)
 class Family:
-    """A device family: ``block_shapes`` are the (depth, width) of one block memory with a read and a write port."""
+    """A device family.
+
+    ``block_shapes`` are the (depth, width) of one block memory with a read and a write port, ``multiplier`` is the
+    device of :class:`bitloom.hw.multiplier.Multiplier`, ``lut_memory`` says whether look-up tables can be written to.
+    """
 
     name: str
     title: str
     block_shapes: tuple[tuple[int, int], ...]
+    multiplier: str
+    lut_memory: bool = True
 
     def blocks(self, depth: int, width: int) -> int:
         """The fewest block memories for ``depth`` words of ``width`` bits, in the best aspect ratio."""
@@ -62,11 +68,11 @@ FAMILIES = {
     family.name: family
     for family in (
         # Lattice TN-02002 (iCE40 memory usage guide): 4 kbit, 256×16 … 2048×2.
-        Family("ice40", "Lattice iCE40", ((256, 16), (512, 8), (1024, 4), (2048, 2))),
+        Family("ice40", "Lattice iCE40", ((256, 16), (512, 8), (1024, 4), (2048, 2)), "ice40", lut_memory=False),
         # Lattice TN-02204 (ECP5 memory usage guide): 18 kbit, pseudo-dual-port up to 512×36.
-        Family("ecp5", "Lattice ECP5", ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))),
+        Family("ecp5", "Lattice ECP5", ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)), "ecp5"),
         # Gowin UG285 (BSRAM and SSRAM): 18 kbit, semi-dual-port up to 512×36.
-        Family("gowin", "Gowin GW1N", ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))),
+        Family("gowin", "Gowin GW1N", ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)), "gowin"),
     )
 }
 

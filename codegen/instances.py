@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 from amaranth.lib.wiring import Component
 
@@ -24,16 +26,19 @@ from bitloom.quant import (
     Window,
 )
 
+from .families import Family
 from .mapping import Folding, operands, shape_of, templates
 from .passes.ranges import channel_ranges, value_ranges
 
 
-def unit(graph: Graph, node: Node, folding: Folding) -> Component:
-    """The template instance that computes ``node`` of ``graph`` with this folding."""
-    names = templates(graph, node)
+def unit(graph: Graph, node: Node, folding: Folding, family: Family) -> Component:
+    """The template instance that computes ``node`` of ``graph`` with this folding on a device of ``family``."""
+    names = templates(graph, node, family)
     template = folding.template or names[0]
     if template not in names:
         raise RequestError(f"layers.{node.name}.template must be {' or '.join(names)}, not {template!r}")
+    if isinstance(node, MatMul):
+        return _matvec(graph, node, replace(folding, template=template), family)
     return _MAKERS[template](graph, node, folding)
 
 
@@ -43,22 +48,24 @@ def _ends(graph: Graph, name: str) -> tuple[int, int]:
     return int(lo.min()), int(hi.max())
 
 
-def _matvec(graph: Graph, node: Node, folding: Folding) -> Component:
-    assert isinstance(node, MatMul)
+def _matvec(graph: Graph, node: MatMul, folding: Folding, family: Family) -> Component:
+    """The engine that ``folding`` names."""
     (x,) = operands(graph, node)
     lo, hi = (bound.reshape(-1, x.shape[-1]) for bound in value_ranges(graph)[node.inputs[0]])
-    return hw.MatVec(
-        node.weights,
-        pe=folding.pe,
-        simd=folding.simd,
-        activation=shape_of(x.format),
-        accumulator=shape_of(node.output.format),
-        bipolar_activation=x.format.bipolar,
-        activation_range=(lo.min(axis=0), hi.max(axis=0)),
-        bias=node.bias,
-        memory=folding.memory,
-        groups=node.groups,
-    )
+    common: dict[str, Any] = {
+        "pe": folding.pe, "simd": folding.simd, "activation": shape_of(x.format),
+        "accumulator": shape_of(node.output.format), "bipolar_activation": x.format.bipolar,
+        "activation_range": (lo.min(axis=0), hi.max(axis=0)), "bias": node.bias, "memory": folding.memory,
+    }  # fmt: skip
+    if folding.template == "TableMatVec":
+        tables = "auto" if family.lut_memory else "registers"
+        return hw.TableMatVec(node.weights, group=folding.group, tables=folding.tables,
+                              table_memory=tables, **common)
+    if folding.template == "PackedMatVec":
+        return hw.PackedMatVec(node.weights, device=family.multiplier, **common)
+    if folding.template == "BitSerialMatVec":
+        return hw.BitSerialMatVec(node.weights, **common)
+    return hw.MatVec(node.weights, groups=node.groups, **common)
 
 
 def _depthwise(graph: Graph, node: Node, folding: Folding) -> Component:
@@ -183,7 +190,7 @@ def _argmax(graph: Graph, node: Node, folding: Folding) -> Component:
 
 
 _MAKERS: dict[str, Callable[[Graph, Node, Folding], Component]] = {
-    "MatVec": _matvec, "Depthwise": _depthwise, "Window": _window, "PatchWindow": _patch_window, "Pool": _pool,
+    "Depthwise": _depthwise, "Window": _window, "PatchWindow": _patch_window, "Pool": _pool,
     "GlobalPool": _global_pool, "Pad": _pad, "Upsample": _upsample, "DepthToSpace": _depth_to_space, "Add": _add,
     "Concat": _concat, "Threshold": _threshold, "ThresholdSearch": _threshold_search, "Requantizer": _requantizer,
     "Table": _table, "ArgMax": _argmax,

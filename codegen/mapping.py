@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import product
 from math import gcd, prod
 
 import numpy as np
@@ -32,20 +30,9 @@ from bitloom.quant import (
     Window,
 )
 
-
-@dataclass(frozen=True)
-class Folding:
-    """How a unit is folded: ``pe`` output lanes, ``simd`` input lanes, where its constants live, which template it is.
-
-    Units other than the matrix–vector unit work on whole lanes: their ``pe`` equals their ``simd`` (argmax has one
-    output lane, a window of whole patches all of a patch). ``template`` is one of :func:`templates`; empty is the first
-    of them.
-    """
-
-    pe: int
-    simd: int
-    memory: str = "auto"
-    template: str = ""
+from .engines import engines, folded
+from .families import Family
+from .folding import Folding, divisors
 
 
 def shape_of(value_format: Format) -> Shape:
@@ -63,9 +50,10 @@ def operands(graph: Graph, node: Node) -> list[Tensor]:
     return [graph[name].output for name in node.inputs]
 
 
-def templates(graph: Graph, node: Node) -> tuple[str, ...]:
+def templates(graph: Graph, node: Node, family: Family | None = None) -> tuple[str, ...]:
     """The templates that can serve ``node``, the usual one first; none for what needs no unit.
 
+    :param family: the device family, where some serve on certain ones only; None for any.
     :raises RequestError: no template serves the operator.
     """
     if isinstance(node, Input) or transparent(graph, node):
@@ -76,12 +64,14 @@ def templates(graph: Graph, node: Node) -> tuple[str, ...]:
         return ("Threshold", "ThresholdSearch")
     if isinstance(node, Window) and node.groups == 1 and node.output.shape[-1] * node.output.format.bits <= PATCH_BITS:
         return ("Window", "PatchWindow")
-    names = {MatMul: "MatVec", Window: "Window", Conv: "Depthwise", Pool: "Pool", Pad: "Pad", Add: "Add",
+    if isinstance(node, MatMul):
+        return engines(node, shape_of(operands(graph, node)[0].format), family)
+    names = {Window: "Window", Conv: "Depthwise", Pool: "Pool", Pad: "Pad", Add: "Add",
              Concat: "Concat", Upsample: "Upsample", DepthToSpace: "DepthToSpace", Threshold: "Threshold",
              Requantize: "Requantizer", Table: "Table", ArgMax: "ArgMax"}
     if type(node) not in names or (isinstance(node, Conv) and not node.depthwise):
         raise RequestError(f"node {node.name!r}: no template serves operator {node.op}; those served are "
-                           f"{', '.join(cls.__name__ for cls in names)}")
+                           f"MatMul, {', '.join(cls.__name__ for cls in names)}")
     return (names[type(node)],)
 
 
@@ -110,24 +100,19 @@ PATCH_BITS = 1024
 """Bits up to which a whole patch may be one beat."""
 
 
-def divisors(n: int) -> list[int]:
-    """The divisors of ``n`` in ascending order."""
-    return [d for d in range(1, n + 1) if n % d == 0]
-
-
 def lanes_out(node: Node, folding: Folding) -> int:
     """Elements per output beat of the unit of ``node``: argmax gives one index."""
     return 1 if isinstance(node, ArgMax) else folding.pe
 
 
-def lanes(graph: Graph, node: Node, template: str) -> list[tuple[int, int]]:
-    """Every (PE, SIMD) that the unit of ``node`` can have with this template, by rising lanes."""
+def foldings(graph: Graph, node: Node, template: str) -> list[Folding]:
+    """Every way to fold the unit of ``node`` with this template, memory apart, by rising lanes."""
     outputs, inputs = lane_totals(graph, node)
     if template == "PatchWindow":
-        return [(node.output.shape[-1], inputs)]
+        return [Folding(node.output.shape[-1], inputs, template=template)]
     if isinstance(node, MatMul):
-        return list(product(divisors(outputs), divisors(inputs)))
-    return [(gcd(outputs, simd), simd) for simd in divisors(inputs)]
+        return list(folded(node, template))
+    return [Folding(gcd(outputs, simd), simd, template=template) for simd in divisors(inputs)]
 
 
 def lane_totals(graph: Graph, node: Node) -> tuple[int, int]:

@@ -14,8 +14,8 @@ from bitloom.quant import ArgMax, Conv, Graph, Input, MatMul, Node, Pool, Window
 
 from . import cost
 from .families import Family, Resources
-from .folding import Option, Overrides, options
 from .mapping import Folding, elements, shape_of, vectors
+from .options import Option, Overrides, options
 from .topology import source_of, units
 
 KINDS = tuple(f.name for f in fields(Resources))

@@ -68,7 +68,7 @@ class Plan:
 
     def units(self) -> dict[str, Component]:
         """Fresh template instances, by node name, in the order of the data."""
-        return {node.name: unit(self.graph, node, self.foldings[node.name]) for node in units(self.graph)}
+        return {node.name: unit(self.graph, node, self.foldings[node.name], self.family) for node in units(self.graph)}
 
     @cached_property
     def _components(self) -> dict[str, Component]:

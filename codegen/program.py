@@ -17,8 +17,8 @@ import numpy as np
 from ortools.sat.python import cp_model
 
 from .families import AREA_WEIGHTS, Resources
-from .folding import Option
 from .network import KINDS, SCALE, Edge, Network
+from .options import Option
 
 Linear = Any
 """A linear expression of the solver's variables; its own types do not say what sums of them are."""

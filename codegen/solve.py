@@ -12,9 +12,10 @@ from bitloom import RequestError
 from bitloom.quant import Graph, MatMul
 
 from .families import Family, Resources
-from .folding import Folding, Option, Overrides, intervals, options
+from .folding import Folding
 from .mapping import elements, vectors
 from .network import Network
+from .options import Option, Overrides, intervals, options
 from .program import Program
 from .topology import units
 
@@ -80,7 +81,7 @@ def choose(
         ``area`` (least area).
     :param max_interval: cycles per sample that must not be exceeded (from a target rate), or None. With a rate and the
         target ``throughput``, the least area that reaches the rate is chosen.
-    :param overrides: per node name, see :func:`bitloom.codegen.folding.check_override`.
+    :param overrides: per node name, see :func:`bitloom.codegen.options.check_override`.
     :param reserve: what the queues take, which are not known before the foldings are.
     :raises FitError: no folding fits; the message says which resource is short and by how much.
     """

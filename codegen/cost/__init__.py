@@ -5,6 +5,6 @@ Each template says what it is made of (``features()``: bits of adders, of produc
 makes those files by synthesis. Block memories are not fitted but counted, from the aspect ratios of the family's block.
 """
 
-from .model import blocks, estimate, fork, link, predict, queue
+from .model import blocks, estimate, fork, known, link, predict, queue
 
-__all__ = ["blocks", "estimate", "fork", "link", "predict", "queue"]
+__all__ = ["blocks", "estimate", "fork", "known", "link", "predict", "queue"]

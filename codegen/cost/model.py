@@ -31,6 +31,11 @@ def coefficients(family: str) -> dict[str, Coefficients]:
     return yaml.safe_load(source.read_text())["templates"]
 
 
+def known(family: Family, template: str) -> bool:
+    """Whether there are entries for this template."""
+    return template in coefficients(family.name)
+
+
 def predict(family: Family, component: Component) -> Resources:
     """What ``component`` will need on ``family`` (an estimate)."""
     features = {**component.features(), "unit": 1.0}
@@ -40,7 +45,7 @@ def predict(family: Family, component: Component) -> Resources:
                            f"benchmarks/cost_model.py --families {family.name} --templates {template}")
     table = known[template]
     lut, ff = (sum(weight * features.get(name, 0) for name, weight in table[kind].items()) for kind in ("lut", "ff"))
-    return Resources(lut=lut, ff=ff, bram=blocks(family, component))
+    return Resources(lut=lut, ff=ff, bram=blocks(family, component), dsp=features.get("multipliers", 0))
 
 
 def blocks(family: Family, component: Component) -> int:
@@ -53,7 +58,7 @@ def blocks(family: Family, component: Component) -> int:
 @lru_cache(maxsize=1 << 14)
 def estimate(family: Family, graph: Graph, node: Node, folding: Folding) -> Resources:
     """What the unit of ``node`` in ``graph``, folded like this, will need on ``family``."""
-    return predict(family, unit(graph, node, folding))
+    return predict(family, unit(graph, node, folding, family))
 
 
 @lru_cache(maxsize=1 << 14)

@@ -12,9 +12,10 @@ from support.graphs import random_dag, random_graph
 from bitloom import RequestError
 from bitloom.codegen import FAMILIES, TARGETS, FitError, Folding, Plan, Resources, compile, simplify
 from bitloom.codegen.cost import link
-from bitloom.codegen.folding import Option, divisors, options
+from bitloom.codegen.folding import divisors
 from bitloom.codegen.mapping import lane_totals, templates
 from bitloom.codegen.network import Network
+from bitloom.codegen.options import Option, options
 from bitloom.quant import Conv, Format, Graph, Input, MatMul, Node, Pad, Pool, Tensor, Threshold, Window
 
 WIDTHS = (12, 12, 8, 6)
@@ -66,7 +67,8 @@ def test_the_same_request_has_the_same_answer(graph: Graph) -> None:
         ({"act1": {"pe": 4}}, "a Threshold has the keys lanes, memory or template, not 'pe'"),
         ({"act1": {"lanes": 5}}, r"layers.act1.lanes must divide the 12 channels.*, not 5 \(use 1, 2, 3, 4, 6 or 12\)"),
         ({"class": {"memory": "block"}}, "an ArgMax has the keys lanes or template, not 'memory'"),
-        ({"fc1": {"template": "Systolic"}}, "layers.fc1.template must be MatVec, not 'Systolic'"),
+        ({"fc1": {"template": "Systolic"}},
+         "layers.fc1.template must be MatVec, PackedMatVec or BitSerialMatVec, not 'Systolic'"),
         ({"fc1": {"memory": "flash"}}, "layers.fc1.memory must be block or distributed, not 'flash'"),
         ({"fc11": {"pe": 4}}, r"layers.fc11: .* did you mean 'fc1'\?"),
     ],
