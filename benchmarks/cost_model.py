@@ -35,6 +35,8 @@ from bitloom.codegen.cost import blocks
 BOARDS = {"ice40": "icebreaker", "ecp5": "ulx3s-85f", "gowin": "tang-nano-9k"}
 """The board whose device stands for each family."""
 
+HEADER = "# LUTs and flip-flops per unit of each feature, after synthesis: by benchmarks/cost_model.py and crossover.py.\n"
+
 
 class Points:
     """Synthesized counts, kept in a file by the digest of what was synthesized."""
@@ -109,8 +111,7 @@ def main() -> None:
         known = yaml.safe_load(path.read_text())["templates"] if path.is_file() else {}
         entries = calibrate(family, arguments.templates, arguments.points, arguments.work)
         entries["templates"] = {**known, **entries["templates"]}
-        header = "# Made by benchmarks/cost_model.py: LUTs and flip-flops per unit of each feature, after synthesis.\n"
-        path.write_text(header + yaml.safe_dump(entries, sort_keys=False))
+        path.write_text(HEADER + yaml.safe_dump(entries, sort_keys=False))
 
 
 if __name__ == "__main__":

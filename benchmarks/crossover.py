@@ -19,6 +19,7 @@ from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 
+import crossover_fit
 import crossover_page
 from crossover_measure import Measured, count, route
 from crossover_points import ENGINES, FAMILIES, Point, grid
@@ -69,6 +70,7 @@ def main() -> None:
     parser.add_argument("--no-route", action="store_true", help="leave out place and route")
     parser.add_argument("--points", type=int, help="no more than the first so many")
     parser.add_argument("--out", type=Path, default=Path("build") / "crossover")
+    parser.add_argument("--fit", action="store_true", help="write the mapper's cost entries of these engines")
     parser.add_argument("--docs", type=Path, help="page into which tables and plots are written")
     arguments = parser.parse_args()
     chosen = [point for point in grid() if point.family in arguments.families and point.engine in arguments.engines]
@@ -85,6 +87,8 @@ def main() -> None:
     except BitloomError as error:
         sys.exit(f"crossover: {error}")
     print(crossover_page.table(rows))
+    if arguments.fit:
+        crossover_fit.write(rows)
     if arguments.docs:
         crossover_page.write(rows, arguments.docs, known.yosys)
 

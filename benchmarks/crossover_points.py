@@ -31,7 +31,7 @@ BITS = (2, 4, 8)
 DEVICES = {"ice40": "ice40", "ecp5": "ecp5", "gowin": "gowin", "xc7": "dsp48e1"}
 """The multiplier of each family."""
 
-TERNARY, BINARY = "ternary", "binary"
+TERNARY, BINARY, FOUR = "ternary", "binary", "4 bits"
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,8 @@ class Point:
     @property
     def routed(self) -> bool:
         """Whether it is to be routed as well: the layer with many folds, where the smallest device has room."""
-        return self.family != "xc7" and self.size == SIZES[1] and (self.pe, self.simd) in (LANES[0], LARGE)
+        small = self.size == SIZES[1] and self.bits != 4 and (self.pe, self.simd) in (LANES[0], LARGE)
+        return small and self.family != "xc7" and self.weights != FOUR
 
     @property
     def activation(self) -> Shape:
@@ -63,13 +64,13 @@ class Point:
 
     @property
     def accumulator(self) -> Shape:
-        """Wide enough for any weights of few bits."""
-        return signed(max(1, self.bits) + (self.size - 1).bit_length() + 1)
+        """Wide enough for any weights."""
+        return signed(max(1, self.bits) + (self.size - 1).bit_length() + (4 if self.weights == FOUR else 1))
 
     def matrix(self) -> np.ndarray:
         """Weights: a third of the ternary ones are zero, as after absmean training."""
         numbers = np.random.default_rng(self.size)
-        values = [-1, 0, 1] if self.weights == TERNARY else [-1, 1]
+        values = {TERNARY: [-1, 0, 1], BINARY: [-1, 1], FOUR: range(-7, 8)}[self.weights]
         return numbers.choice(values, (self.size, self.size))
 
     def component(self) -> Component:
@@ -91,13 +92,14 @@ def _table(group: int):
     def make(point: Point, common: dict) -> Component:
         folds = point.size // point.pe
         lanes = next(d for d in range(1, point.simd + 1) if point.simd % d == 0 and d * folds >= point.simd)
-        return hw.TableMatVec(point.matrix(), simd=lanes, group=group, tables=point.simd // group, **common)
+        return hw.TableMatVec(point.matrix(), simd=lanes, group=group, tables=point.simd // group,
+                              table_memory="registers" if point.family == "ice40" else "auto", **common)
 
     return make
 
 
 def _serial(point: Point, common: dict) -> Component:
-    return hw.BitSerialMatVec(point.matrix(), simd=point.simd, bits=2, **common)
+    return hw.BitSerialMatVec(point.matrix(), simd=point.simd, **common)
 
 
 def _packed(point: Point, common: dict) -> Component:
@@ -115,16 +117,16 @@ def grid() -> Iterator[Point]:
     """Every point, the most telling first."""
     tables = ("select", "table 2", "table 3", "table 4")
     for size, lanes, bits in product(reversed(SIZES), LANES, reversed(BITS)):
-        if (size, bits) == (SIZES[0], 4):
+        if size == SIZES[0] and bits != 8:
             continue
         for family, engine in product(FAMILIES, tables):
             yield Point(family, engine, TERNARY, bits, size, *lanes)
     for family, engine, bits in product(("ecp5", "xc7"), ("select", "table 2", "table 3"), (8, 2)):
         yield Point(family, engine, TERNARY, bits, SIZES[1], *LARGE)
     for lanes, bits, family in product(LANES, reversed(BITS), FAMILIES):
-        yield Point(family, "bit-serial", TERNARY, bits, SIZES[1], *lanes)
-        if bits > 2:
-            yield Point(family, "multipliers", TERNARY, bits, SIZES[1], *lanes)
+        for weights in (TERNARY, FOUR)[: 1 + (bits == 8)]:
+            yield Point(family, "bit-serial", weights, bits, SIZES[1], *lanes)
+            yield Point(family, "multipliers", weights, bits, SIZES[1], *lanes)
         if bits != 4:
             yield Point(family, "compressor", TERNARY, bits, SIZES[1], *lanes)
     for family, engine, weights, lanes in product(FAMILIES, ("select", "compressor"), (TERNARY, BINARY), LANES):
