@@ -35,7 +35,7 @@ from bitloom.codegen.cost import blocks
 BOARDS = {"ice40": "icebreaker", "ecp5": "ulx3s-85f", "gowin": "tang-nano-9k"}
 """The board whose device stands for each family."""
 
-HEADER = "# LUTs and flip-flops per unit of each feature, after synthesis: by benchmarks/cost_model.py and crossover.py.\n"
+HEADER = "# LUTs and flip-flops per unit of each feature, synthesized: benchmarks/cost_model.py and crossover.py.\n"
 
 
 class Points:
