@@ -7,19 +7,20 @@ import numpy as np
 from amaranth.hdl import Cat, Module, Mux, Shape, Signal, Value, unsigned
 from amaranth.lib.wiring import In, Out
 
-from .component import Component
 from .control import Buffered, Steps
 from .counters import advance
-from .parameters import bounds, divisor, integer_array, integer_shape, one_of, pack_rows, shape_of_range
-from .products import AndXor, Products
+from .parameters import bounds, divisor, integer_array, integer_shape, one_of, positive
+from .products import Products
+from .rewriting import Rewriting
 from .rom import Rom
 from .step_source import StepSource
 from .storage import storage
 from .stream import vector
 from .sums import Sums
+from .weight_memory import PORT
 
 
-class MatVec(Component):
+class MatVec(Rewriting):
     """y = W·x + bias with PE output lanes and SIMD input elements per lane and cycle, optionally in groups.
 
     Step (g, n, s) of the groups, the NF = N / (groups · PE) neuron folds and the SF = K / SIMD synapse folds multiplies
@@ -58,6 +59,14 @@ class MatVec(Component):
         ``auto``: ``registers`` up to 96 bits for each 16-bit block memory saved, else ``block``.
     groups : int
         Into how many parts inputs and outputs are divided, each output seeing its own part only; divides N.
+    code : str or int
+        How weights are stored: ``auto``, as above; ``binary``; ``ternary``, 2 bits; ``dense``, ternary in 8 bits for
+        five, which takes a decoder (:mod:`bitloom.hw.trits`) and one more register; n for n bits of sign and magnitude.
+    writable : bool
+        Weights and bias can be written: nothing depends on their first values but ``code``, which must be named, and
+        ``accumulator`` must hold the sums of any weights of the code. ``distributed`` memory is flip-flops then.
+    port : int
+        Bits of a write, if ``writable``.
 
     Members
     -------
@@ -65,6 +74,9 @@ class MatVec(Component):
     o : vector of ``accumulator``, PE lanes
         One vector per ``interval`` = groups·SF·NF cycles; the first output beat ``depth`` cycles after the last input
         beat of the first group: 2 + R where NF = 1, else 3 + R, with R registers in the products.
+    w : In(stream of {address, data}), always ready
+        Writes, as :meth:`image` gives them, if ``writable``. Steps read them from the second cycle after their transfer
+        on, so that a vector whose first beat comes then sees them whole; a step waits while its very word is written.
     """
 
     def __init__(
@@ -81,6 +93,9 @@ class MatVec(Component):
         memory: str = "auto",
         buffer: str = "auto",
         groups: int = 1,
+        code: str | int = "auto",
+        writable: bool = False,
+        port: int = PORT,
     ):
         self._weights = integer_array("weights", weights, 2)
         self._outputs, k = self._weights.shape
@@ -96,15 +111,19 @@ class MatVec(Component):
         self._bias = None if bias is None else integer_array("bias", bias, 1)
         if bias is not None and bias.shape != (self._outputs,):
             raise ValueError(f"bias must have one value for each of the {self._outputs} outputs, not {bias.shape}")
+        if type(self)._make_products is not MatVec._make_products and (code != "auto" or writable):
+            raise TypeError(f"code and writable must be left out for {type(self).__name__}, whose weights are its own")
+        self._code, self._rewrites, self._port = code, bool(writable), positive("port", port)
         self._products = self._make_products()
         whole = (-1, 1) if self._bipolar else bounds(activation)
         self._sums = Sums.of(self._weights, self._bias, self._groups, whole, activation_range)
-        self._accumulator = self._sums.fitting(accumulator)
+        self._accumulator = self._fitting(accumulator)
         self._memory = one_of("memory", memory, ("auto", "block", "distributed"))
         self._buffer = self._choose_buffer(buffer)
-        self._weight_rom = Rom(self._products.words, self._products.width, self._memory, depth=self.interval)
+        self._weight_rom = self._memory_of(self._products.words, self._products.width, self.interval, "skip")
         self._start_rom, self._start_width = self._make_start_rom()
-        super().__init__({"i": In(vector(activation, self._simd)), "o": Out(vector(accumulator, self._pe))})
+        members = {"i": In(vector(activation, self._simd)), "o": Out(vector(accumulator, self._pe))}
+        super().__init__(members | ({"w": In(self._access.signature)} if self._rewrites else {}))
 
     weights = property(lambda self: self._weights, doc="The weights, (N, K).")
     bias = property(lambda self: self._bias, doc="The bias, (N,), or None.")
@@ -173,7 +192,8 @@ class MatVec(Component):
         """
         count: dict[str, float] = {"accumulator_bits": sum(shape.width for shape in self._lane_shapes)}
         for name, value in self._products.features().items():
-            count[f"constant_{name}" if self.interval == 1 and name != "register_bits" else name] = value
+            constant = self.interval == 1 and not self._rewrites and name != "register_bits"
+            count[f"constant_{name}" if constant else name] = value
         count["control"] = 2 * self.depth
         parts: list[Rom | StepSource] = [*self.roms().values(), self._source()]
         for part in parts:
@@ -184,11 +204,13 @@ class MatVec(Component):
     @cached_property
     def _lane_shapes(self) -> list[Shape]:
         """The narrowest shape of each output lane."""
+        if self._rewrites:
+            return [self._accumulator] * self._pe
         return self._sums.lane_shapes(self._pe)
 
     def _make_products(self) -> Products:
         """How the products of a step are made and added."""
-        return AndXor(self._weights, self._pe, self._simd, self._activation, self._bipolar)
+        return self._products_of(self._weights)
 
     def _choose_buffer(self, buffer: str) -> str:
         kind = storage("buffer", buffer, 2 * self.synapse_fold, self._simd * self._activation.width)
@@ -198,22 +220,9 @@ class MatVec(Component):
         beat = self._simd * self._activation.width
         return StepSource(beat, self.synapse_fold, self.neuron_fold, self._groups, self._buffer)
 
-    def _make_start_rom(self) -> tuple[Rom | None, int]:
-        """Where each neuron's sum starts, one word per neuron fold (one in all if they are equal); and their width."""
-        start = self._products.start + (0 if self._bias is None else self._bias)
-        if not start.any():
-            return None, 0
-        accumulator = max(shape.width for shape in self._lane_shapes)
-        width = min(accumulator, shape_of_range(min(-1, start.min()), start.max()).width)
-        rows = start.reshape(-1, self._pe)
-        if np.all(rows == rows[0]):
-            rows = rows[:1]
-        memory = "distributed" if self._memory == "distributed" else "auto"
-        return Rom(lambda: pack_rows(rows, width), width * self._pe, memory, depth=len(rows)), width
-
     def elaborate(self, platform) -> Module:
         m = Module()
-        enable = Signal()
+        enable, waits = Signal(), Signal()
         m.d.comb += enable.eq(~self.o.valid | self.o.ready)
         m.submodules.steps = step = self._source()
         m.submodules.weights = weights = self._weight_rom
@@ -221,11 +230,14 @@ class MatVec(Component):
             step.i.valid.eq(self.i.valid),
             step.i.payload.eq(self.i.p.as_value()),
             self.i.ready.eq(step.i.ready),
-            step.en.eq(enable),
+            step.en.eq(enable & ~waits),
             weights.en.eq(enable),
             weights.addr.eq(step.address),
         ]
-        valid, last = self._flags(m, enable, step)
+        if self._rewrites:
+            self._access.connect(m, self.w)
+            m.d.comb += waits.eq(weights.clash)
+        valid, last = self._flags(m, enable, step.ready & ~waits, step.last)
         start = self._starts(m, enable, step, valid[-2] & last[-2])
         fresh = Signal(init=1)
         with m.If(enable):
@@ -238,9 +250,9 @@ class MatVec(Component):
             m.d.comb += self.o.p[lane].eq(result.as_signed() if shape.signed else result)
         return m
 
-    def _flags(self, m: Module, enable: Signal, step: StepSource) -> tuple[list[Value], list[Value]]:
+    def _flags(self, m: Module, enable: Signal, taken: Value, last: Value) -> tuple[list[Value], list[Value]]:
         """``valid`` and ``last`` of the step in each pipeline stage, issue to accumulation."""
-        valids, lasts = [step.ready], [step.last]
+        valids, lasts = [taken], [last]
         for stage in range(1, self._products.stages + 2):
             valids.append(Signal(name=f"valid_{stage}"))
             lasts.append(Signal(name=f"last_{stage}", reset_less=True))

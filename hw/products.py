@@ -9,10 +9,11 @@ from functools import cached_property
 from typing import Protocol
 
 import numpy as np
-from amaranth.hdl import Module, Shape, Value
+from amaranth.hdl import Cat, Module, Shape, Signal, Value
 
 from . import dot
 from .parameters import pack
+from .trits import TRITS, decode_trits
 from .weights import ActivationCode, FoldedWeights, WeightCode
 
 
@@ -57,17 +58,31 @@ class AndXor:
     tree adds them: XNOR and popcount, select-add or bit planes, as the weights are; see :mod:`bitloom.hw.weights`.
 
     :param weights: (N, K). :param pe: lanes. :param simd: elements per beat. :param activation: their shape.
-    :param bipolar: whether activation bits stand for −1 and +1.
+    :param bipolar: whether activation bits stand for −1 and +1. :param code: how weights are stored, see
+    :meth:`~bitloom.hw.weights.WeightCode.named`; a register follows the decoder of dense ones. :param writable: adders
+    are wide enough for any weights of the code.
     """
 
-    def __init__(self, weights: np.ndarray, pe: int, simd: int, activation: Shape, bipolar: bool):
+    def __init__(
+        self,
+        weights: np.ndarray,
+        pe: int,
+        simd: int,
+        activation: Shape,
+        bipolar: bool,
+        *,
+        code: str | int = "auto",
+        writable: bool = False,
+    ):
         self._weights, self._simd, self._bits = weights, simd, activation.width
-        self._code = WeightCode.of(weights)
+        self._code = WeightCode.named(code, weights, writable)
         self._folded = FoldedWeights(weights, self._code, pe, simd)
+        self._writable = writable
         self._acts = ActivationCode.of(activation, bipolar)
 
+    code = property(lambda self: self._code, doc="How weights are stored.")
     width = property(lambda self: self._folded.width, doc="Bits of a step's stored weights.")
-    stages = property(lambda self: dot.stages(self._simd, self._code), doc="Pipeline registers.")
+    stages = property(lambda self: self._code.dense + dot.stages(self._simd, self._code), doc="Pipeline registers.")
     scale = property(lambda self: self._acts.scale, doc="What a sum of 1 counts for.")
 
     @property
@@ -80,21 +95,41 @@ class AndXor:
         return self._folded.words()
 
     def features(self) -> dict[str, float]:
-        """Bits of products, adders and pipeline registers."""
-        return {name: float(value) for name, value in self._peaks.features(self._bits).items()}
+        """Bits of products, adders and pipeline registers, bytes of decoders."""
+        count = {name: float(value) for name, value in self._peaks.features(self._bits).items()}
+        if self._code.dense:
+            trits = self._folded.pe * self._simd
+            count["decoder_bytes"] = -(-trits // TRITS)
+            count["register_bits"] += 2 * trits + self._simd * self._bits
+        return count
 
     @cached_property
     def _peaks(self) -> dot.Peaks:
         """How far each node of the adder trees can count."""
-        return dot.Peaks.of(self._folded)
+        if not self._writable:
+            return dot.Peaks.of(self._folded)
+        pe = self._folded.pe
+        most = np.full((pe, self._simd), self._code.peak)
+        return dot.Peaks.of(FoldedWeights(most, self._code, pe, self._simd))
 
     def lanes(self, m: Module, en: Value, x: Value, w: Value) -> list[Value]:
         """One :class:`~bitloom.hw.dot.DotProduct` per lane."""
         if self._acts.flip:
             x = x ^ pack([1 << (self._bits - 1)] * self._simd, self._bits)
+        if self._code.dense:
+            x, w = self._decode(m, en, x, w)
         sums = []
         for lane in range(self._folded.pe):
             m.submodules[f"dot_{lane}"] = unit = dot.DotProduct(self._peaks.lane(lane), self._code, self._bits)
             m.d.comb += [unit.en.eq(en), unit.x.eq(x), unit.w.eq(w.word_select(lane, self._simd * self._code.bits))]
             sums.append(unit.o)
         return sums
+
+    def _decode(self, m: Module, en: Value, x: Value, w: Value) -> tuple[Signal, Signal]:
+        """Beat and weights behind a register, the weights in 2 bits each."""
+        beat = Signal(len(x), name="beat", reset_less=True)
+        decoded = Signal(2 * self._folded.pe * self._simd, name="decoded", reset_less=True)
+        groups = [decode_trits(w.word_select(k, 8)) for k in range(len(w) // 8)]
+        with m.If(en):
+            m.d.sync += [beat.eq(x), decoded.eq(Cat(*groups))]
+        return beat, decoded

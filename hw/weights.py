@@ -14,7 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 from amaranth.hdl import Shape
 
-from .parameters import pack_rows
+from .parameters import one_of, pack_rows
+from .trits import TRITS, pack_trits
+
+CODES = ("auto", "binary", "ternary", "dense")
+"""Names of codes; an integer is the bits of sign and magnitude."""
 
 
 @dataclass(frozen=True)
@@ -22,11 +26,13 @@ class WeightCode:
     """The storage format of a matrix of weights.
 
     ``binary``: 1 bit, 1 is −1. ``ternary``: 2 bits, magnitude and sign. ``magnitude``: n bits, the lowest n − 1 the
-    magnitude, the top one the sign. ``complement``: two's complement of n bits, where −2^(n−1) occurs.
+    magnitude, the top one the sign. ``complement``: two's complement of n bits, where −2^(n−1) occurs. ``dense``:
+    ternary weights are stored five to a byte (:mod:`bitloom.hw.trits`) and have 2 bits again once they are decoded.
     """
 
     kind: str
     bits: int
+    dense: bool = False
 
     @classmethod
     def of(cls, weights: np.ndarray) -> "WeightCode":
@@ -36,6 +42,37 @@ class WeightCode:
             return cls("binary", 1) if np.count_nonzero(weights) == weights.size else cls("ternary", 2)
         bits = 1 + max(hi.bit_length() if hi > 0 else 0, (-lo - 1).bit_length() if lo < 0 else 0)
         return cls("complement" if lo == -(1 << (bits - 1)) else "magnitude", bits)
+
+    @classmethod
+    def named(cls, code: str | int, weights: np.ndarray, writable: bool) -> "WeightCode":
+        """The code called ``code`` (:data:`CODES`, or bits of sign and magnitude), which must hold these weights; for
+        ``writable`` weights it must be named, because others than these will come."""
+        if isinstance(code, bool) or not isinstance(code, str | int | np.integer):
+            raise TypeError(f"code must be one of {', '.join(CODES)} or a number of bits, not {code!r}")
+        if code == "auto":
+            if writable:
+                raise ValueError("code must say what writable weights can be, binary, ternary, dense or a number of "
+                                 "bits, not 'auto'")  # fmt: skip
+            return cls.of(weights)
+        if isinstance(code, str):
+            one_of("code", code, CODES)
+            found = cls("binary", 1) if code == "binary" else cls("ternary", 2, code == "dense")
+        elif 2 <= code <= 32:
+            found = cls("magnitude", int(code)) if code > 2 else cls("ternary", 2)
+        else:
+            raise ValueError(f"code must have 2 to 32 bits of sign and magnitude, not {code}")
+        if np.abs(weights).max() > found.peak or (found.kind == "binary" and not weights.all()):
+            which = "−1 or +1" if found.kind == "binary" else f"within {-found.peak} … {found.peak}"
+            raise ValueError(f"weights must be {which} with code {code!r}, not {weights.min()} … {weights.max()}"
+                             f"{' with zeros' if found.kind == 'binary' and not weights.all() else ''}")  # fmt: skip
+        return found
+
+    @property
+    def peak(self) -> int:
+        """The greatest absolute weight."""
+        return {"binary": 1, "ternary": 1, "complement": 1 << (self.bits - 1)}.get(
+            self.kind, (1 << (self.bits - 1)) - 1
+        )
 
     @property
     def planes(self) -> int:
@@ -117,7 +154,8 @@ class FoldedWeights:
     @property
     def width(self) -> int:
         """Bits of a stored word."""
-        return self.pe * self.simd * self.code.bits
+        weights = self.pe * self.simd
+        return 8 * -(-weights // TRITS) if self.code.dense else weights * self.code.bits
 
     def by_lane(self) -> np.ndarray:
         """The weights as (neuron fold, PE, synapse fold, SIMD)."""
@@ -125,5 +163,8 @@ class FoldedWeights:
 
     def words(self) -> list[int]:
         """One word per step: lane 0 lowest, in a lane element 0 lowest."""
+        if self.code.dense:
+            trits = self.by_lane().swapaxes(1, 2).reshape(self.steps, -1)
+            return [int.from_bytes(row.tobytes(), "little") for row in pack_trits(trits)]
         stored = self.code.encode(self.by_lane()).swapaxes(1, 2)
         return pack_rows(stored.reshape(self.steps, -1), self.code.bits)

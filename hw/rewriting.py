@@ -1,0 +1,85 @@
+# amaranth: UnusedElaboratable=no
+"""Rewriting: how the weights of a matrix–vector unit are stored, and how they are written while it runs."""
+
+from collections.abc import Callable
+
+import numpy as np
+from amaranth.hdl import Shape
+
+from .component import Component
+from .parameters import integer_array, pack_rows, shape_of_range
+from .products import AndXor
+from .rom import Rom
+from .sums import Sums
+from .weight_memory import WeightMemory
+from .write_access import WriteAccess
+
+
+class Rewriting(Component):
+    """What :class:`~bitloom.hw.MatVec` has of it: constants in ROMs, or memories with a stream of writes.
+
+    Where weights can be written, nothing depends on the first ones but their shape: the code is named, adders and
+    accumulators are wide enough for any weights of the code, and start words are as wide as accumulators, because what
+    they lack beyond that comes back in the sum, which fits.
+    """
+
+    code = property(lambda self: self._code, doc="How weights are stored, as asked for.")
+    writable = property(lambda self: self._rewrites, doc="Whether weights and bias can be written.")
+    port = property(lambda self: self._port, doc="Bits of a write.")
+
+    def image(self, weights: np.ndarray, bias: np.ndarray | None = None) -> list[tuple[int, int]]:
+        """The writes (address, data) to ``w`` for other weights (N, K) and another bias (N,), zeros if None.
+
+        :raises ValueError: the code cannot say these weights, or their sums exceed the accumulator.
+        """
+        if not self._rewrites:
+            raise ValueError("weights can be written only where writable is True, not False")
+        weights = integer_array("weights", weights, 2)
+        if weights.shape != self._weights.shape:
+            raise ValueError(f"weights must have the shape {self._weights.shape}, not {weights.shape}")
+        bias = np.zeros(self._outputs, np.int64) if bias is None else integer_array("bias", bias, 1)
+        if bias.shape != (self._outputs,):
+            raise ValueError(f"bias must have one value for each of the {self._outputs} outputs, not {bias.shape}")
+        products = self._products_of(weights)
+        Sums(weights, bias, self._groups, self._sums.lo, self._sums.hi).fitting(self._accumulator)
+        starts = (products.start + bias).reshape(-1, self._pe)
+        return self._access.image(products.words(), pack_rows(starts, self._start_width))
+
+    @property
+    def _access(self) -> WriteAccess:
+        return WriteAccess(self._weight_rom, self._start_rom)
+
+    def _products_of(self, weights: np.ndarray) -> AndXor:
+        options = {"code": self._code, "writable": self._rewrites}
+        return AndXor(weights, self._pe, self._simd, self._activation, self._bipolar, **options)
+
+    def _fitting(self, accumulator: Shape) -> Shape:
+        """``accumulator`` if it holds the sums: those of the first weights, and of any if they can change."""
+        if self._rewrites:
+            most = np.maximum(np.abs(self._sums.lo), np.abs(self._sums.hi))
+            weights = np.full_like(self._weights, self._products.code.peak)
+            Sums(weights, None, self._groups, -most, most).fitting(accumulator)
+        return self._sums.fitting(accumulator)
+
+    def _memory_of(self, words: Callable[[], list[int]], width: int, depth: int, collision: str) -> Rom:
+        """Where words are: a ROM, or a memory if they can be written."""
+        if not self._rewrites:
+            return Rom(words, width, self._memory, depth=depth)
+        memory = "registers" if self._memory == "distributed" else self._memory
+        return WeightMemory(words, width, memory, depth=depth, port=self._port, collision=collision)
+
+    def _make_start_rom(self) -> tuple[Rom | None, int]:
+        """Where each neuron's sum starts, one word per neuron fold (one in all if they are equal); and their width."""
+        start = self._products.start + (0 if self._bias is None else self._bias)
+        if self._rewrites:
+            width, rows = self._accumulator.width, start.reshape(-1, self._pe)
+            return self._memory_of(lambda: pack_rows(rows, width), width * self._pe, len(rows), "new"), width
+        if not start.any():
+            return None, 0
+        accumulator = max(shape.width for shape in self._lane_shapes)
+        width = min(accumulator, shape_of_range(min(-1, start.min()), start.max()).width)
+        rows = start.reshape(-1, self._pe)
+        if np.all(rows == rows[0]):
+            rows = rows[:1]
+        memory = "distributed" if self._memory == "distributed" else "auto"
+        return Rom(lambda: pack_rows(rows, width), width * self._pe, memory, depth=len(rows)), width
