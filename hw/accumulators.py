@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 from .component import Component
 from .parameters import pack, pack_rows, shape_of_range
 from .rom import Rom
+from .signed_tree import plus_complemented
 from .storage import STYLE, output_register, storage, storage_features
 
 LEAST_FOLDS = 3
@@ -16,7 +17,7 @@ LEAST_FOLDS = 3
 
 
 class Accumulators(Component):
-    """Adds a set of signed sums to partial sums n = 0 … NF − 1 and over again, which start from constants.
+    """Adds sets of terms to partial sums n = 0 … NF − 1 and over again, which start from constants.
 
     In ``block`` memory the constants are behind the partial sums, and where a sum starts it is read from there: nothing
     has to be chosen. In ``distributed`` memory and ``registers`` they come from a ROM. ``registers`` are a shift
@@ -40,7 +41,7 @@ class Accumulators(Component):
     active, first, n : In
         A term comes in the next enabled cycle; it is the first of its sum; of which sum.
     x, sign : In
-        The terms, signed, lane 0 lowest; each counts as its complement where its sign is 1.
+        The terms, signed, lane 0 lowest: x + 1 is added where the sign is 0, x subtracted where it is 1.
     o : Out
         The sums, lane 0 lowest, in the enabled cycle after their terms.
     """
@@ -138,9 +139,8 @@ class Accumulators(Component):
         """The sums of ``base`` and the terms, each modulo 2^width: exact, because the finished sum fits."""
         sums, at, term_at = [], 0, 0
         for lane, (width, term) in enumerate(zip(self._widths, self._terms)):
-            x = self.x[term_at : term_at + term] ^ self.sign[lane].replicate(term)
-            # The partial sum stands first: in a carry chain one operand comes from a wire.
-            sums.append((base[at : at + width] + x.as_signed())[:width])
+            x = self.x[term_at : term_at + term].as_signed()
+            sums.append(plus_complemented(base[at : at + width].as_signed(), x, self.sign[lane])[:width])
             at, term_at = at + width, term_at + term
         return Cat(*sums)
 

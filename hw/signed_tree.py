@@ -29,7 +29,16 @@ def tree_bounds(entry: Range, terms: int) -> list[list[Range]]:
 
 def _sum(left: Range, right: Range) -> Range:
     lo, hi = complemented(right)
-    return left[0] + lo, left[1] + hi
+    return left[0] + lo + 1, left[1] + hi + 1
+
+
+def plus_complemented(left: Value, right: Value, sign: Value) -> Value:
+    """``left`` + ``right`` + 1 where ``sign`` is 0, ``left`` − ``right`` where it is 1; both signed.
+
+    Written as a difference, because synthesis may exchange the operands of a sum: the plain one must stay where a carry
+    chain needs a wire.
+    """
+    return left - (right.as_unsigned() ^ ~sign.replicate(len(right))).as_signed()
 
 
 def stages(terms: int, before: int) -> int:
@@ -40,12 +49,12 @@ def stages(terms: int, before: int) -> int:
 class SignedTree(Component):
     """o = Σ ± e_t, but for a constant and the sign of e_0, in a balanced tree of adders.
 
-    A node adds the right sum, complemented where its sign differs from the left one's; the sign of the left one is left
-    to the node above, and at last to whoever reads ``o``. A complement is 1 less than the negative, which makes a
-    constant of signs known beforehand (:meth:`bitloom.hw.trit_codes.TritWeights.leftover`). So each adder has one plain
-    operand, as a carry chain wants it, and the exclusive-or disappears into the LUT in front of the chain. The sign
-    that comes with look-up t > 0 is that relative to look-up t with its lowest bit cleared, and belongs to the node
-    where the two meet. A register follows every second adder level.
+    A node adds or subtracts the right sum, whichever its sign relative to the left one's says; the sign of the left one
+    is left to the node above, and at last to whoever reads ``o``. Adding adds 1 too many, which makes a constant of
+    signs known beforehand (:meth:`bitloom.hw.trit_codes.TritWeights.leftover`). So each adder has one plain operand, as
+    a carry chain wants it, and the exclusive-or disappears into the LUT in front of the chain. The sign that comes with
+    look-up t > 0 is that relative to look-up t with its lowest bit cleared, and belongs to the node where the two meet.
+    A register follows every second adder level.
 
     Parameters
     ----------
@@ -107,8 +116,7 @@ class SignedTree(Component):
         if len(terms) == 1:
             return Value.cast(terms[0])
         apart = signs[(2 * node + 1) << (level - 1)]
-        right = terms[1].as_unsigned() ^ apart.replicate(len(terms[1]))
-        return terms[0] + right.as_signed()
+        return plus_complemented(terms[0], terms[1], apart)
 
     def _register(self, m: Module, name: str, value: Value) -> Signal:
         register = Signal(len(value), name=name, reset_less=True)

@@ -9,17 +9,16 @@ from amaranth.lib.wiring import In, Out
 
 from .accumulators import Accumulators, partials_kind
 from .component import Component
-from .control import Buffered
-from .dot import LEVELS_PER_STAGE
-from .parameters import divisor, integer_array, integer_shape, one_of, positive, shape_of_range
+from .parameters import integer_array, integer_shape, one_of, positive, shape_of_range
 from .rom import Rom
-from .signed_tree import SignedTree, stages, tree_features, tree_widths
+from .signed_tree import SignedTree, tree_features, tree_widths
 from .slice_buffer import SliceBuffer
 from .stream import vector
 from .sums import Sums
+from .table_folding import TableFolding
 from .table_steps import TableSteps
-from .trit_codes import GROUPS, TritWeights, entries, index_bits
-from .trit_tables import Activation, ParallelTable, SerialTable, TableShape, parallel_stages, table_features
+from .trit_codes import GROUPS, TritWeights, index_bits
+from .trit_tables import Activation, ParallelTable, SerialTable, TableShape, table_features
 
 
 class TableMatVec(Component):
@@ -109,7 +108,8 @@ class TableMatVec(Component):
         if tables > most:
             raise ValueError(f"tables must be at most {most}, for {k} inputs in groups of {group}, not {tables}")
         self._folded = TritWeights(self._weights, self._pe, self._group, self._tables)
-        self._simd = self._checked_simd(simd, k)
+        self._simd = positive("SIMD", simd)
+        self._folding = TableFolding(self._folded, self._simd, build, table_memory)
         integer_shape("activation", activation)
         if bipolar_activation and activation != unsigned(1):
             raise ValueError(f"activation must be unsigned(1) where it is bipolar, not {activation!r}")
@@ -120,8 +120,6 @@ class TableMatVec(Component):
         self._sums = Sums.of(self._weights, self._bias, 1, self._activation.bounds, activation_range)
         self._accumulator = self._sums.fitting(accumulator)
         self._memory = one_of("memory", memory, ("auto", "block", "distributed"))
-        self._build = self._checked_build(build)
-        self._table_memory = self._checked_table_memory(table_memory)
         self._table = TableShape(self._activation, self._group, self._pe)
         self._partials = partials_kind(partials, self.neuron_fold, sum(self._lane_widths))
         self._weight_rom = Rom(self._folded.words, self._folded.width, self._memory, depth=self._folded.steps)
@@ -137,55 +135,24 @@ class TableMatVec(Component):
     memory = property(lambda self: self._memory, doc="Where the weights are, as asked for.")
     group = property(lambda self: self._group, doc="Activations per table.")
     tables = property(lambda self: self._tables, doc="Tables.")
-    build = property(lambda self: self._build, doc="``serial`` or ``parallel``: ``auto`` decided.")
-    table_memory = property(lambda self: self._table_memory, doc="Where the tables are: ``auto`` decided.")
+    build = property(lambda self: self._folding.builds, doc="``serial`` or ``parallel``: ``auto`` decided.")
+    table_memory = property(lambda self: self._folding.tables_in, doc="Where the tables are: ``auto`` decided.")
     partials = property(lambda self: self._partials, doc="Where the partial sums are: ``auto`` decided.")
     neuron_fold = property(lambda self: self._folded.neuron_fold, doc="NF = ⌈N / PE⌉.")
     synapse_fold = property(lambda self: self._folded.synapse_fold, doc="SF = ⌈K / (group · tables)⌉.")
-
-    @property
-    def beats(self) -> list[int]:
-        """Input beats of each slice."""
-        inputs, whole = self._weights.shape[1], self._folded.slice
-        return [min(whole, inputs - s * whole) // self._simd for s in range(self.synapse_fold)]
-
-    @property
-    def interval(self) -> int:
-        """Cycles per vector: for each slice NF, or its beats if these are more."""
-        return sum(max(self.neuron_fold, beats) for beats in self.beats)
-
-    @property
-    def latency(self) -> int:
-        """Cycles from the first beat in to the first out."""
-        first, *rest = self.beats
-        return first + sum(max(self.neuron_fold, beats) for beats in rest) + self._depth
-
-    @property
-    def depth(self) -> int:
-        """Cycles from the input beat that completes a slice to the first output beat, if it is the last slice."""
-        return self._depth + 1
-
-    @property
-    def _depth(self) -> int:
-        """Cycles from a step to the output beat of its look-ups: these come NF cycles after a serial build's."""
-        ahead = self.neuron_fold if self._build == "serial" else parallel_stages(self._group) - 1
-        return ahead + self._tree_stages + 2
-
-    @property
-    def control(self) -> Buffered:
-        """One step per cycle, those of a slice after its last beat; an output beat at each step of the last slice."""
-        sf, nf, first = self.synapse_fold, self.neuron_fold, self.beats[0]
-        ends = np.append(np.cumsum(self.beats), sum(self.beats) + first)  # of each slice and of the next vector's first
-        slice_, fold = np.divmod(np.arange(sf * nf), nf)
-        frees = np.where(fold >= self._last_use, ends[slice_ + 1], ends[slice_]) - first
-        capacity = self._make_buffer().capacity
-        return Buffered(sum(self.beats), capacity, ends[slice_], frees, slice_ == sf - 1, self._depth)
+    beats = property(lambda self: self._folding.beats, doc="Input beats of each slice.")
+    interval = property(lambda self: self._folding.interval, doc="Cycles per vector: Σ max(NF, beats) over slices.")
+    latency = property(lambda self: self._folding.latency, doc="Cycles from the first beat in to the first out.")
+    control = property(lambda self: self._folding.control, doc="One step per cycle over a buffer of slices.")
+    depth = property(
+        lambda self: self._folding.delay + 1, doc="Cycles from the last slice's last beat, if idle then, to the output."
+    )
 
     @property
     def buffers(self) -> list[tuple[int, int, str]]:
         """The memories that are not ROMs: (depth, width, kind); a table counts once for each look-up."""
         found = self._accumulators.buffers
-        if self._table_memory == "distributed":
+        if self.table_memory == "distributed":
             found += [(2 << index_bits(self._group), self._table.width, "distributed")] * (self._pe * self._tables)
         return found
 
@@ -206,13 +173,15 @@ class TableMatVec(Component):
 
     def features(self) -> dict[str, float]:
         """Bits of tables by kind, of look-ups, adders, registers, and ROMs; ``control``: counters and flags."""
-        count: dict[str, float] = {"control": self._depth + 4 * self.neuron_fold.bit_length() + 2 * self.synapse_fold}
-        table = table_features(self._table, self._build, self._table_memory)
+        counts = (self.neuron_fold, self.synapse_fold, self._folded.steps)
+        fold, slice_, word = ((count - 1).bit_length() for count in counts)
+        count: dict[str, float] = {"control": (self._folding.tree_stages + 3) * (fold + 3) + slice_ + word}
+        table = table_features(self._table, self.build, self.table_memory)
         parts = [{name: value * self._tables for name, value in table.items()}]
-        parts += [tree_features(self._table.bounds, self._tables, self._before, width)
+        parts += [tree_features(self._table.bounds, self._tables, self._folding.before, width)
                   for width in self._lane_widths]  # fmt: skip
         parts += [self._accumulators.features(), self._weight_rom.features(), self._make_buffer().features()]
-        if not self._holds:
+        if not self._folding.holds:
             parts.append({"register_bits": self._slice_bits})
         for part in parts:
             for name, value in part.items():
@@ -231,27 +200,8 @@ class TableMatVec(Component):
         return [shape.width for shape in self._lane_shapes]
 
     @property
-    def _before(self) -> int:
-        """Adder levels that a look-up takes the time of."""
-        return 1 if self._table_memory == "distributed" else LEVELS_PER_STAGE
-
-    @property
-    def _tree_stages(self) -> int:
-        return stages(self._tables, self._before)
-
-    @property
     def _slice_bits(self) -> int:
         return self.beats[0] * self._simd * self._activation.shape.width
-
-    @property
-    def _holds(self) -> bool:
-        """Whether a slice stays where it was gathered for as long as it is needed: no register behind is in use."""
-        return self._build == "parallel" or self.neuron_fold >= entries(self._group) + self.beats[0]
-
-    @property
-    def _last_use(self) -> int:
-        """The fold after whose step the next slice may come."""
-        return entries(self._group) - 1 if self._build == "serial" and self._holds else 0
 
     @cached_property
     def _accumulators(self) -> Accumulators:
@@ -260,7 +210,7 @@ class TableMatVec(Component):
 
     @property
     def _starts(self) -> np.ndarray:
-        """What the sums start from, (NF, PE): the bias, less what complements leave over."""
+        """What the sums start from, (NF, PE): the bias, less what the adders add too much."""
         starts = -self._folded.leftover()
         if self._bias is not None:
             starts[: len(self._bias)] += self._bias
@@ -268,47 +218,15 @@ class TableMatVec(Component):
 
     def _make_buffer(self) -> SliceBuffer:
         beats = self.beats
-        spare = self.neuron_fold <= beats[0]
-        return SliceBuffer(self._simd * self._activation.shape.width, beats[0], beats[-1], len(beats), spare)
-
-    def _checked_simd(self, simd: int, inputs: int) -> int:
-        """``simd`` if slices are whole beats."""
-        simd = divisor("SIMD", simd, inputs, "input elements")
-        whole = self._folded.slice
-        if self.synapse_fold > 1 and whole % simd:
-            choices = [d for d in range(1, whole + 1) if inputs % d == 0 and whole % d == 0]
-            raise ValueError(
-                f"SIMD must divide the {whole} elements of a slice (group {self._group} · tables {self._tables}), "
-                f"not {simd} (use one of {', '.join(map(str, choices))}, or other tables)"
-            )
-        return simd
-
-    def _checked_build(self, build: str) -> str:
-        enough = entries(self._group)
-        if one_of("build", build, ("auto", "serial", "parallel")) == "auto":
-            return "serial" if self.neuron_fold >= enough else "parallel"
-        if build == "serial" and self.neuron_fold < enough:
-            raise ValueError(
-                f"build must be parallel where the folds of the outputs are fewer than the {enough} entries of a table "
-                f"of {self._group} activations, not serial with {self.neuron_fold} (or use less PE, or a smaller group)"
-            )
-        return build
-
-    def _checked_table_memory(self, kind: str) -> str:
-        if one_of("table_memory", kind, ("auto", "distributed", "registers")) == "auto":
-            return "distributed" if self._build == "serial" else "registers"
-        if kind == "distributed" and self._build == "parallel":
-            raise ValueError("table_memory must be registers where the build is parallel, not distributed")
-        return kind
+        width = self._simd * self._activation.shape.width
+        return SliceBuffer(width, beats[0], beats[-1], len(beats), self._folding.spare)
 
     def elaborate(self, platform) -> Module:
         m = Module()
         enable = Signal()
         m.d.comb += enable.eq(~self.o.valid | self.o.ready)
         m.submodules.slices = slices = self._make_buffer()
-        m.submodules.steps = steps = TableSteps(
-            self.neuron_fold, self.synapse_fold, self._group, serial=self._build == "serial", last_use=self._last_use
-        )
+        m.submodules.steps = steps = TableSteps(self._folding)
         m.submodules.weights = weights = self._weight_rom
         m.d.comb += [
             slices.i.valid.eq(self.i.valid),
@@ -322,17 +240,15 @@ class TableMatVec(Component):
         ]
         tables = self._make_tables(m, enable, steps, self._slice(m, steps, slices.x), weights.data)
         sums = self._add(m, enable, steps, tables, weights.data)
-        at = 0
         for lane, shape in enumerate(self._lane_shapes):
-            total = sums[at : at + shape.width]
+            total = sums[sum(self._lane_widths[:lane]) :][: shape.width]
             m.d.comb += self.o.p[lane].eq(total.as_signed() if shape.signed else total)
-            at += shape.width
         return m
 
     def _slice(self, m: Module, steps: TableSteps, gathered: Value) -> Value:
         """The activations that tables are built of, the first group lowest; what a short vector lacks is 0."""
         x = gathered
-        if not self._holds:
+        if not self._folding.holds:
             x = Signal(self._slice_bits, name="slice", reset_less=True)
             with m.If(steps.begin):
                 m.d.sync += x.eq(gathered)
@@ -342,39 +258,34 @@ class TableMatVec(Component):
     def _make_tables(self, m: Module, enable: Signal, steps: TableSteps, x: Value, words: Value) -> list[Value]:
         """The look-ups in each table, lane 0 lowest."""
         looked = []
-        bits = index_bits(self._group)
+        bits = index_bits(self._group) + 1
         for t in range(self._tables):
             unit = self._make_table(m, steps)
             m.submodules[f"table_{t}"] = unit
             m.d.comb += [
                 unit.en.eq(enable),
                 unit.x.eq(x.word_select(t, self._group * self._activation.shape.width)),
-                unit.index.eq(Cat(self._field(words, lane, t)[:bits] for lane in range(self._pe))),
+                unit.index.eq(Cat(words.word_select(c * self._tables + t, bits)[:-1] for c in range(self._pe))),
             ]
             looked.append(unit.o)
         return looked
 
     def _make_table(self, m: Module, steps: TableSteps) -> SerialTable | ParallelTable:
-        if self._build == "parallel":
+        if self.build == "parallel":
             table = ParallelTable(self._table)
             m.d.comb += table.load.eq(steps.load)
             return table
-        table = SerialTable(self._table, self._table_memory)
+        table = SerialTable(self._table, self.table_memory)
         shared = ["build", "start", "select", "minus"]
-        shared += ["write", "address", "half"] if self._table_memory == "distributed" else ["load"]
+        shared += ["write", "address", "half"] if self.table_memory == "distributed" else ["load"]
         m.d.comb += [getattr(table, name).eq(getattr(steps, name)) for name in shared]
         return table
 
-    def _field(self, words: Value, lane: int, table: int) -> Value:
-        """The index, and above it the sign, of one look-up."""
-        return words.word_select(lane * self._tables + table, index_bits(self._group) + 1)
-
     def _add(self, m: Module, enable: Signal, steps: TableSteps, tables: list[Value], words: Value) -> Value:
-        """The sums of all lanes, and the output's ``valid``."""
+        """The sums of all lanes; and the output's ``valid``."""
         look, last, first, n = steps.look, steps.last, steps.first, steps.n
-        for stage in range(self._tree_stages + 1):
-            if stage == self._tree_stages:
-                before = (look, first, n)
+        for stage in range(self._folding.tree_stages + 1):
+            before = (look, first, n)
             flags = [Signal.like(flag, name=f"{flag.name}_{stage}") for flag in (look, last, first, n)]
             with m.If(enable):
                 m.d.sync += [after.eq(flag) for after, flag in zip(flags, (look, last, first, n))]
@@ -385,12 +296,14 @@ class TableMatVec(Component):
         ports = (accumulators.active, accumulators.first, accumulators.n)
         m.d.comb += [accumulators.en.eq(enable), *(port.eq(flag) for port, flag in zip(ports, before))]
         sums, signs = [], []
+        bits = index_bits(self._group) + 1
         for lane, width in enumerate(self._lane_widths):
-            m.submodules[f"sum_{lane}"] = tree = SignedTree(self._table.bounds, self._tables, self._before, width)
+            tree = SignedTree(self._table.bounds, self._tables, self._folding.before, width)
+            m.submodules[f"sum_{lane}"] = tree
             m.d.comb += [
                 tree.en.eq(enable),
                 tree.x.eq(Cat(looked.word_select(lane, self._table.width) for looked in tables)),
-                tree.signs.eq(Cat(self._field(words, lane, t)[-1] for t in range(self._tables))),
+                tree.signs.eq(Cat(words.word_select(lane * self._tables + t, bits)[-1] for t in range(self._tables))),
             ]
             sums.append(tree.o)
             signs.append(tree.sign)

@@ -5,6 +5,7 @@ from amaranth.lib.wiring import In, Out
 
 from .component import Component
 from .counters import advance
+from .table_folding import TableFolding
 from .trit_codes import entries, index_bits
 from .trit_tables import parallel_stages, steps_of
 
@@ -18,14 +19,8 @@ class TableSteps(Component):
 
     Parameters
     ----------
-    folds, slices : int
-        NF and SF.
-    group : int
-        Activations per table.
-    serial : bool
-        How tables are built.
-    last_use : int
-        The step of a slice after which the next one may come.
+    folding : TableFolding
+        Folds, slices and how tables are built.
 
     Members
     -------
@@ -49,12 +44,10 @@ class TableSteps(Component):
         The half of the tables that they are looked up in, in the enabled cycle after.
     """
 
-    def __init__(self, folds: int, slices: int, group: int, *, serial: bool, last_use: int):
-        self._folds = folds
-        self._slices = slices
-        self._group = group
-        self._serial = serial
-        self._last_use = last_use
+    def __init__(self, folding: TableFolding):
+        self._folding = folding
+        self._folds, self._slices = folding.weights.neuron_fold, folding.weights.synapse_fold
+        self._group = group = folding.weights.group
         flags = {name: Out(1) for name in ("begin", "free", "build", "start", "minus", "write", "load", "look", "half")}
         super().__init__(
             {
@@ -62,8 +55,8 @@ class TableSteps(Component):
                 "ready": In(1),
                 "select": Out(range(group)),
                 "address": Out(index_bits(group) + 1),
-                "n": Out(range(max(2, folds))),
-                "word": Out(range(max(2, folds * slices))),
+                "n": Out(range(max(2, self._folds))),
+                "word": Out(range(max(2, self._folds * self._slices))),
                 "first": Out(1),
                 "last": Out(1),
                 **flags,
@@ -77,11 +70,11 @@ class TableSteps(Component):
         m.d.comb += [
             step.eq(~begins | self.ready if self._folds > 1 else self.ready),
             self.begin.eq(self.en & self.ready & begins),
-            self.free.eq(self.en & step & (fold == self._last_use)),
+            self.free.eq(self.en & step & (fold == self._folding.last_use)),
         ]
         with m.If(self.en & step):
             m.d.sync += fold.eq(advance(fold, self._folds))
-        if self._serial:
+        if self._folding.serial:
             self._walk(m, step, fold)
             self._follow(m, step & ends)
         else:

@@ -5,7 +5,7 @@ is looked up at |v| and its sign says whether the sum is taken negative. That is
 bits: 4, 5, 7 and 8 bits for 2, 3, 4 and 5 trits (the last is the well-known five trits per byte).
 
 Sums of signed look-ups need no negation, see :mod:`bitloom.hw.signed_tree`; what is stored with a look-up is its sign
-relative to that of a neighbour, and what the complements leave over is a constant of each row.
+relative to that of a neighbour, and what that adds to a row is a constant.
 """
 
 from dataclasses import dataclass
@@ -129,7 +129,7 @@ class TritWeights:
         return pack_rows(rows.reshape(self.steps, -1), index_bits(self.group) + 1)
 
     def leftover(self) -> np.ndarray:
-        """What the complements of negative look-ups and partial sums add to each row beyond W·x: (rows,)."""
+        """What adders and accumulator add to each row beyond W·x, 1 wherever they do not subtract: (rows,)."""
         lead = (self._numbers < 0).astype(np.int64)
         extra = np.zeros_like(lead)
         while lead.shape[-1] > 1:
@@ -137,6 +137,6 @@ class TritWeights:
             right = extra[..., 1::2]
             apart = lead[..., 0 : 2 * pairs : 2] ^ lead[..., 1::2]
             extra = extra[..., 0::2].copy()
-            extra[..., :pairs] += np.where(apart, -right, right) - apart
+            extra[..., :pairs] += np.where(apart, -right, right) + 1 - apart
             lead = lead[..., 0::2]
-        return (np.where(lead, -extra, extra) - lead).sum((1, 2))
+        return (np.where(lead, -extra, extra) + 1 - lead).sum((1, 2))

@@ -142,8 +142,8 @@ class SerialTable(_Table):
                     m.d.comb += operand.eq(x)
             with m.Default():
                 m.d.comb += operand.eq(self._activations()[-1])
-        # The carry into the lowest bit comes from a bit below it.
-        total = Cat(Const(1, 1), entry) + Cat(self.minus, operand ^ self.minus.replicate(width))
+        # A difference, so that the entry stays where a carry chain needs a wire; its borrow comes from a bit below.
+        total = Cat(Const(0, 1), entry) - Cat(~self.minus, operand ^ ~self.minus.replicate(width))
         with m.If(self.en & self.build):
             m.d.sync += entry.eq(total[1:])
             with m.If(self.start):
