@@ -9,6 +9,7 @@ from pathlib import Path
 from bitloom.boards.build import Compiled
 from bitloom.codegen.mapping import shape_of
 
+from ..cells import modelled
 from ..children import started, wait
 from ..ports import STREAMS, ports_of
 from ..store import kept
@@ -27,18 +28,21 @@ def simulator(compiled: Compiled, note: Note | None = None) -> Path:
     """
     tools = toolchain()
     wrapper = wrapper_of(compiled)
-    what = repr([wrapper, OPTIONS, tools.version, tools.compiler, DRIVER.read_text()]).encode()
-    content = hashlib.sha256(what + compiled.top.read_bytes()).hexdigest()
+    rtl = modelled(compiled.top.read_text())
+    models = [source.read_text() for source in rtl.sources]
+    what = repr([wrapper, OPTIONS, tools.version, tools.compiler, DRIVER.read_text(), models, rtl.text])
+    content = hashlib.sha256(what.encode()).hexdigest()
     target = compiled.out.resolve() / "sim" / f"batch-{content[:12]}"
 
     def make(folder: Path) -> tuple[Path | None, Path]:
         (folder / "wrapper.v").write_text(wrapper)
         (folder / "driver.cpp").write_bytes(DRIVER.read_bytes())
-        (folder / "top.v").write_bytes(compiled.top.read_bytes())
+        (folder / "top.v").write_text(rtl.text)
         env = tools.environment()
         env["MAKEFLAGS"] += " OPT_FAST=-O2 OPT_GLOBAL=-O1"
         command = ["verilator", "--cc", "--exe", "--build", *OPTIONS, "--top-module", "batch", "--Mdir", "build",
-                   "-o", EXECUTABLE, "driver.cpp", "wrapper.v", "top.v"]
+                   "-o", EXECUTABLE, *(f"-I{folder}" for folder in rtl.include), "driver.cpp",
+                   *map(str, rtl.sources), "wrapper.v", "top.v"]
         start = time.monotonic()
         with started(command, folder, env, folder / "build.log") as process:
             status = wait(process, 7200.0, lambda: note and note(

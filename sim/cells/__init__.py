@@ -29,7 +29,10 @@ LIBRARY: dict[str, frozenset[str]] = {
 """Per family, the cells whose model in yosys' simulation library is used."""
 
 _SOURCES = {"ice40": "ice40/cells_sim.v", "ecp5": "ecp5/cells_sim.v", "gowin": "gowin/cells_sim.v"}
-_OWN = {"ice40": ("ice40.v",), "ecp5": ("ecp5.v", "block_memory.v"), "gowin": ("gowin.v", "block_memory.v")}
+_OWN = {"ice40": ("ice40.v",), "ecp5": ("ecp5.v", "block_memory.v", "dsp_register.v"),
+        "gowin": ("gowin.v", "block_memory.v", "dsp_register.v")}  # fmt: skip
+PRIMITIVES = {"SB_MAC16": "ice40", "MULT18X18D": "ecp5", "MULT18X18": "gowin", "MULT9X9": "gowin"}
+"""The cells that emitted RTL may hold, with their family."""
 IGNORED = frozenset(["$scopeinfo"])
 """Cells without function: yosys keeps notes on the hierarchy in them."""
 
@@ -61,3 +64,25 @@ def library(family: str) -> Library:
     modelled = re.findall(r"^module model_([A-Z]\w*)", texts, re.MULTILINE)
     modules = {cell: cell for cell in LIBRARY[family]} | {cell: f"model_{cell}" for cell in modelled}
     return Library((shared, *own), shared.parent, modules)
+
+
+@dataclass(frozen=True)
+class Modelled:
+    """RTL whose cells are the models': the text, and what else must be compiled with it."""
+
+    text: str
+    sources: tuple[Path, ...]
+    include: tuple[Path, ...]
+
+
+def modelled(text: str) -> Modelled:
+    """The emitted Verilog ``text`` with the models of its :data:`PRIMITIVES`, all of one family; others as they are."""
+    pattern = re.compile(rf"^( *)({'|'.join(PRIMITIVES)})(?= #\()", re.MULTILINE)
+    families = {PRIMITIVES[match[2]] for match in pattern.finditer(text)}
+    if not families:
+        return Modelled(text, (), ())
+    if len(families) > 1:
+        raise WorkError(f"the RTL holds cells of {' and '.join(sorted(families))}: compile the design for one of them")
+    models = library(families.pop())
+    return Modelled(pattern.sub(lambda match: match[1] + models.modules[match[2]], text), models.sources,
+                    (models.include,))

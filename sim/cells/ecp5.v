@@ -109,7 +109,7 @@ module model_DP16KD (
       DOB2, DOB1, DOB0} = DATA_WIDTH_B == 36 ? qb[35:18] : qb[17:0];
 endmodule
 
-// Multiplier of 18 × 18 bits, as yosys infers it: no registers, no shift inputs.
+// Multiplier of 18 × 18 bits with its registers: no shift inputs, no resets.
 module model_MULT18X18D (
   input A17, A16, A15, A14, A13, A12, A11, A10, A9, A8, A7, A6, A5, A4, A3, A2, A1, A0,
   input B17, B16, B15, B14, B13, B12, B11, B10, B9, B8, B7, B6, B5, B4, B3, B2, B1, B0,
@@ -121,14 +121,50 @@ module model_MULT18X18D (
 );
   parameter [127:0] REG_INPUTA_CLK = "NONE", REG_INPUTB_CLK = "NONE", REG_INPUTC_CLK = "NONE";
   parameter [127:0] REG_PIPELINE_CLK = "NONE", REG_OUTPUT_CLK = "NONE";
+  parameter [127:0] REG_INPUTA_CE = "CE0", REG_INPUTB_CE = "CE0", REG_INPUTC_CE = "CE0";
+  parameter [127:0] REG_PIPELINE_CE = "CE0", REG_OUTPUT_CE = "CE0";
+  parameter [127:0] REG_INPUTA_RST = "RST0", REG_INPUTB_RST = "RST0", REG_INPUTC_RST = "RST0";
+  parameter [127:0] REG_PIPELINE_RST = "RST0", REG_OUTPUT_RST = "RST0";
+  parameter [127:0] CLK0_DIV = "ENABLED", CLK1_DIV = "ENABLED", CLK2_DIV = "ENABLED", CLK3_DIV = "ENABLED";
+  parameter [127:0] HIGHSPEED_CLK = "NONE", GSR = "ENABLED", CAS_MATCH_REG = "FALSE", SOURCEB_MODE = "B_SHIFT";
+  parameter [127:0] MULT_BYPASS = "DISABLED", RESETMODE = "SYNC";
+
+  function integer number(input [127:0] name, input [127:0] zero);
+    // The digit at the end of a name that is ``zero`` for 0; 4 for NONE, -1 for all else.
+    number = name == "NONE" ? 4 : name - zero < 4 ? name - zero : -1;
+  endfunction
+  localparam integer CLK_A = number(REG_INPUTA_CLK, "CLK0"), CLK_B = number(REG_INPUTB_CLK, "CLK0");
+  localparam integer CLK_P = number(REG_PIPELINE_CLK, "CLK0"), CLK_O = number(REG_OUTPUT_CLK, "CLK0");
+  localparam integer CE_A = number(REG_INPUTA_CE, "CE0"), CE_B = number(REG_INPUTB_CE, "CE0");
+  localparam integer CE_P = number(REG_PIPELINE_CE, "CE0"), CE_O = number(REG_OUTPUT_CE, "CE0");
+
   initial begin
-    if (REG_INPUTA_CLK != "NONE" || REG_INPUTB_CLK != "NONE" || REG_INPUTC_CLK != "NONE" || REG_PIPELINE_CLK != "NONE"
-        || REG_OUTPUT_CLK != "NONE") $fatal(1, "MULT18X18D: registers are not modelled");
+    if (CLK_A < 0 || CLK_B < 0 || CLK_P < 0 || CLK_O < 0) $fatal(1, "MULT18X18D: this REG_*_CLK is not modelled");
+    if (CE_A < 0 || CE_A > 3 || CE_B < 0 || CE_B > 3 || CE_P < 0 || CE_P > 3 || CE_O < 0 || CE_O > 3)
+      $fatal(1, "MULT18X18D: this REG_*_CE is not modelled");
+    if (REG_INPUTC_CLK != "NONE") $fatal(1, "MULT18X18D: operand C is not modelled");
+    if (CLK0_DIV != "ENABLED" || CLK1_DIV != "ENABLED" || CLK2_DIV != "ENABLED" || CLK3_DIV != "ENABLED"
+        || HIGHSPEED_CLK != "NONE") $fatal(1, "MULT18X18D: this clock division is not modelled");
+    if (CAS_MATCH_REG != "FALSE" || SOURCEB_MODE != "B_SHIFT" || MULT_BYPASS != "DISABLED")
+      $fatal(1, "MULT18X18D: this CAS_MATCH_REG, SOURCEB_MODE or MULT_BYPASS is not modelled");
   end
   always @(SOURCEA or SOURCEB) if (SOURCEA || SOURCEB) $fatal(1, "MULT18X18D: shift inputs are not modelled");
-  wire [17:0] a = {A17, A16, A15, A14, A13, A12, A11, A10, A9, A8, A7, A6, A5, A4, A3, A2, A1, A0};
-  wire [17:0] b = {B17, B16, B15, B14, B13, B12, B11, B10, B9, B8, B7, B6, B5, B4, B3, B2, B1, B0};
-  wire signed [36:0] product = $signed({SIGNEDA & a[17], a}) * $signed({SIGNEDB & b[17], b});
-  assign {P35, P34, P33, P32, P31, P30, P29, P28, P27, P26, P25, P24, P23, P22, P21, P20, P19, P18, P17,
-      P16, P15, P14, P13, P12, P11, P10, P9, P8, P7, P6, P5, P4, P3, P2, P1, P0} = product[35:0];
+  wire resets = (CLK_A < 4 || CLK_B < 4 || CLK_P < 4 || CLK_O < 4) && (RST3 || RST2 || RST1 || RST0);
+  always @(resets) if (resets) $fatal(1, "MULT18X18D: resets are not modelled");
+
+  wire [4:0] clk = {1'b0, CLK3, CLK2, CLK1, CLK0};
+  wire [3:0] ce = {CE3, CE2, CE1, CE0};
+  wire signed_a, signed_b;
+  wire [17:0] a, b;
+  wire [35:0] piped;
+  model_dsp_register #(.WIDTH(19), .PRESENT(CLK_A < 4)) input_a (.clk(clk[CLK_A]), .ce(ce[CE_A]), .q({signed_a, a}),
+    .d({SIGNEDA, A17, A16, A15, A14, A13, A12, A11, A10, A9, A8, A7, A6, A5, A4, A3, A2, A1, A0}));
+  model_dsp_register #(.WIDTH(19), .PRESENT(CLK_B < 4)) input_b (.clk(clk[CLK_B]), .ce(ce[CE_B]), .q({signed_b, b}),
+    .d({SIGNEDB, B17, B16, B15, B14, B13, B12, B11, B10, B9, B8, B7, B6, B5, B4, B3, B2, B1, B0}));
+  wire signed [37:0] product = $signed({signed_a & a[17], a}) * $signed({signed_b & b[17], b});
+  model_dsp_register #(.WIDTH(36), .PRESENT(CLK_P < 4)) pipeline (.clk(clk[CLK_P]), .ce(ce[CE_P]), .d(product[35:0]),
+    .q(piped));
+  model_dsp_register #(.WIDTH(36), .PRESENT(CLK_O < 4)) out (.clk(clk[CLK_O]), .ce(ce[CE_O]), .d(piped),
+    .q({P35, P34, P33, P32, P31, P30, P29, P28, P27, P26, P25, P24, P23, P22, P21, P20, P19, P18, P17,
+      P16, P15, P14, P13, P12, P11, P10, P9, P8, P7, P6, P5, P4, P3, P2, P1, P0}));
 endmodule

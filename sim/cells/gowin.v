@@ -194,20 +194,28 @@ module model_DPX9B (output [17:0] DOA, DOB, input [17:0] DIA, DIB, input [2:0] B
   assign DOB = qb[17:0];
 endmodule
 
-// Multipliers, as yosys infers them: no registers, no shift inputs.
+// Multipliers: no shift inputs, no resets; the large one as yosys infers it, without registers.
 
 module model_MULT9X9 (input [8:0] A, B, input ASIGN, BSIGN, input [8:0] SIA, SIB, input ASEL, BSEL,
     input CE, CLK, RESET, output [8:0] SOA, SOB, output [17:0] DOUT);
   parameter [0:0] AREG = 0, BREG = 0, ASIGN_REG = 0, BSIGN_REG = 0, PIPE_REG = 0, OUT_REG = 0;
   parameter [0:0] SOA_REG = 0;
   parameter MULT_RESET_MODE = "SYNC";
-  initial if (AREG || BREG || ASIGN_REG || BSIGN_REG || PIPE_REG || OUT_REG || SOA_REG)
-    $fatal(1, "MULT9X9: registers are not modelled");
+  initial if (SOA_REG) $fatal(1, "MULT9X9: the register of shift outputs is not modelled");
   always @(ASEL or BSEL) if (ASEL || BSEL) $fatal(1, "MULT9X9: shift inputs are not modelled");
-  wire signed [19:0] product = $signed({ASIGN & A[8], A}) * $signed({BSIGN & B[8], B});
-  assign DOUT = product[17:0];
-  assign SOA = A;
-  assign SOB = B;
+  always @(RESET) if (RESET) $fatal(1, "MULT9X9: resets are not modelled");
+  wire [8:0] a, b;
+  wire asign, bsign;
+  wire [17:0] piped;
+  model_dsp_register #(.WIDTH(9), .PRESENT(AREG)) reg_a (.clk(CLK), .ce(CE), .d(A), .q(a));
+  model_dsp_register #(.WIDTH(9), .PRESENT(BREG)) reg_b (.clk(CLK), .ce(CE), .d(B), .q(b));
+  model_dsp_register #(.WIDTH(1), .PRESENT(ASIGN_REG)) reg_asign (.clk(CLK), .ce(CE), .d(ASIGN), .q(asign));
+  model_dsp_register #(.WIDTH(1), .PRESENT(BSIGN_REG)) reg_bsign (.clk(CLK), .ce(CE), .d(BSIGN), .q(bsign));
+  wire signed [19:0] product = $signed({asign & a[8], a}) * $signed({bsign & b[8], b});
+  model_dsp_register #(.WIDTH(18), .PRESENT(PIPE_REG)) pipe (.clk(CLK), .ce(CE), .d(product[17:0]), .q(piped));
+  model_dsp_register #(.WIDTH(18), .PRESENT(OUT_REG)) out (.clk(CLK), .ce(CE), .d(piped), .q(DOUT));
+  assign SOA = a;
+  assign SOB = b;
 endmodule
 
 module model_MULT18X18 (input [17:0] A, B, input ASIGN, BSIGN, input [17:0] SIA, SIB, input ASEL, BSEL,
@@ -215,13 +223,21 @@ module model_MULT18X18 (input [17:0] A, B, input ASIGN, BSIGN, input [17:0] SIA,
   parameter [0:0] AREG = 0, BREG = 0, ASIGN_REG = 0, BSIGN_REG = 0, PIPE_REG = 0, OUT_REG = 0;
   parameter [0:0] SOA_REG = 0;
   parameter MULT_RESET_MODE = "SYNC";
-  initial if (AREG || BREG || ASIGN_REG || BSIGN_REG || PIPE_REG || OUT_REG || SOA_REG)
-    $fatal(1, "MULT18X18: registers are not modelled");
+  initial if (SOA_REG) $fatal(1, "MULT18X18: the register of shift outputs is not modelled");
   always @(ASEL or BSEL) if (ASEL || BSEL) $fatal(1, "MULT18X18: shift inputs are not modelled");
-  wire signed [37:0] product = $signed({ASIGN & A[17], A}) * $signed({BSIGN & B[17], B});
-  assign DOUT = product[35:0];
-  assign SOA = A;
-  assign SOB = B;
+  always @(RESET) if (RESET) $fatal(1, "MULT18X18: resets are not modelled");
+  wire [17:0] a, b;
+  wire asign, bsign;
+  wire [35:0] piped;
+  model_dsp_register #(.WIDTH(18), .PRESENT(AREG)) reg_a (.clk(CLK), .ce(CE), .d(A), .q(a));
+  model_dsp_register #(.WIDTH(18), .PRESENT(BREG)) reg_b (.clk(CLK), .ce(CE), .d(B), .q(b));
+  model_dsp_register #(.WIDTH(1), .PRESENT(ASIGN_REG)) reg_asign (.clk(CLK), .ce(CE), .d(ASIGN), .q(asign));
+  model_dsp_register #(.WIDTH(1), .PRESENT(BSIGN_REG)) reg_bsign (.clk(CLK), .ce(CE), .d(BSIGN), .q(bsign));
+  wire signed [37:0] product = $signed({asign & a[17], a}) * $signed({bsign & b[17], b});
+  model_dsp_register #(.WIDTH(36), .PRESENT(PIPE_REG)) pipe (.clk(CLK), .ce(CE), .d(product[35:0]), .q(piped));
+  model_dsp_register #(.WIDTH(36), .PRESENT(OUT_REG)) out (.clk(CLK), .ce(CE), .d(piped), .q(DOUT));
+  assign SOA = a;
+  assign SOB = b;
 endmodule
 
 module model_MULT36X36 (input [35:0] A, B, input ASIGN, BSIGN, input CE, CLK, RESET, output [71:0] DOUT);
