@@ -34,13 +34,15 @@ Fold = Annotated[int, Field(strict=True, ge=1)]
 
 class Layer(Strict):
     """What the user fixes of one layer: output and input lanes of a matrix product, lanes of any other layer, where its
-    constants live, the template that serves it."""
+    constants live, the template that serves it, and a table unit's inputs per table and number of tables."""
 
     pe: Fold | None = None
     simd: Fold | None = None
     lanes: Fold | None = None
     memory: Literal["block", "distributed"] | None = None
     template: str | None = None
+    group: Fold | None = None
+    tables: Fold | None = None
 
     def given(self) -> dict[str, object]:
         """Only what was fixed."""

@@ -72,8 +72,14 @@ def folded(node: MatMul, template: str) -> Iterator[Folding]:
             yield Folding(pe, simd, template=template)
     if template == "TableMatVec":
         for pe, group in product(divisors(outputs), GROUPS):
-            for tables in sorted({-(-inputs // (group * slices)) for slices in SLICES if slices * group <= inputs}):
-                yield Folding(pe, table_lanes(inputs, outputs // pe, group * tables), "auto", template, group, tables)
+            for count in tables(inputs, group):
+                yield Folding(pe, table_lanes(inputs, outputs // pe, group * count), "auto", template, group, count)
+
+
+def tables(inputs: int, group: int | None = None) -> list[int]:
+    """How many tables a table unit may have that takes ``group`` inputs per table, or one of :data:`GROUPS`."""
+    groups = GROUPS if group is None else (group,)
+    return sorted({-(-inputs // (g * slices)) for g in groups for slices in SLICES if slices * g <= inputs})
 
 
 def table_lanes(inputs: int, folds: int, whole: int) -> int:

@@ -12,7 +12,7 @@ from bitloom import RequestError
 from bitloom.quant import Conv, Graph, MatMul, Node, Requantize, Table, Threshold
 
 from . import cost, mapping
-from .engines import UNASKED, steps
+from .engines import GROUPS, UNASKED, steps, tables
 from .families import Family, Resources
 from .folding import Folding, divisors
 from .instances import unit
@@ -128,8 +128,8 @@ def _option(graph: Graph, node: Node, family: Family, folding: Folding) -> Optio
 def check_override(graph: Graph, name: str, override: Mapping[str, object]) -> None:
     """Refuse an override that names an unknown layer or key, or folds a unit in a way that does not divide.
 
-    Keys are ``pe`` and ``simd`` for a matrix product and ``lanes`` for any other layer, ``memory`` where there are
-    constants, and ``template``.
+    Keys are ``pe`` and ``simd`` for a matrix product (``group`` and ``tables`` where it may be looked up in tables) and
+    ``lanes`` for any other layer, ``memory`` where there are constants, and ``template``.
     """
     foldable = {node.name: node for node in graph if templates(graph, node)}
     if name not in foldable:
@@ -152,10 +152,20 @@ def check_override(graph: Graph, name: str, override: Mapping[str, object]) -> N
         if value not in choices:
             raise RequestError(f"layers.{name}.{key} must divide the {choices[-1]} {what}, not {value} "
                                f"(use {_listed(choices)})")
-    if not any(True for _ in foldings(graph, node, None, override)):
-        wanted = sorted({folding.simd for folding in foldings(graph, node, None, {"template": override["template"]})})
-        raise RequestError(f"layers.{name}.lanes must be {_listed(wanted)} with the template {override['template']}, "
-                           f"not {override['lanes']}")
+    if any(True for _ in foldings(graph, node, None, override)):
+        return
+    for key in ("lanes", "simd", "tables", "group", "pe"):  # the first without which there is a folding
+        rest = {other: value for other, value in override.items() if other != key}
+        wanted = {getattr(folding, "simd" if key == "lanes" else key) for folding in foldings(graph, node, None, rest)}
+        if key in override and wanted:
+            raise RequestError(f"layers.{name}.{key} must be {_listed(sorted(wanted))} with {_told(rest)}, not "
+                               f"{override[key]}")
+    raise RequestError(f"layers.{name}: no folding has {_told(override)}; leave some of it out")
+
+
+def _told(override: Mapping[str, object]) -> str:
+    """An override in words."""
+    return ", ".join(f"the {key} {value}" for key, value in override.items())
 
 
 def _choices(graph: Graph, node: Node) -> dict[str, tuple[str, Sequence[object]]]:
@@ -165,6 +175,8 @@ def _choices(graph: Graph, node: Node) -> dict[str, tuple[str, Sequence[object]]
         part = " per group" if node.groups > 1 else ""
         keys: dict[str, tuple[str, Sequence[object]]] = {
             "pe": (f"outputs{part}", divisors(outputs)), "simd": (f"inputs{part}", divisors(inputs))}
+        if "TableMatVec" in templates(graph, node):
+            keys |= {"group": ("", GROUPS), "tables": ("", tables(inputs))}
     else:
         keys = {"lanes": ("channels that it works on alike", divisors(inputs))}
     if isinstance(node, MatMul | Conv | Threshold | Requantize | Table):
