@@ -8,6 +8,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Shape, Value
 
 from . import dot
 from .parameters import pack, pack_rows
+from .plane_pairs import PlanePairs
 from .weights import ActivationCode, WeightCode
 
 
@@ -34,6 +35,8 @@ class BitPlanes:
     :param weights: (N, K). :param pe: lanes. :param simd: elements per beat. :param activation: their shape.
     :param bipolar: whether activation bits stand for −1 and +1. :param bits: planes of these weights.
     :param any_weights: whether other weights can come in their place. :param any_bits: of any number of bits.
+    :param table: whether pairs of activations are looked up (:class:`PlanePairs`); else there is an AND per product
+        bit, in a :class:`~bitloom.hw.dot.DotProduct`.
     """
 
     def __init__(
@@ -46,9 +49,11 @@ class BitPlanes:
         bits: int,
         any_weights: bool,
         any_bits: bool,
+        table: bool,
     ):
         self._weights, self._pe, self._simd, self._bits = weights, pe, simd, bits
         self._any_weights, self._any_bits = any_weights, any_bits
+        self._table = table
         self._acts = ActivationCode.of(activation, bipolar)
         # What a dot product is given: a magnitude and a sign bit per element, or a sign bit where that is all.
         self._code = WeightCode("binary", 1) if bits == 1 and not any_bits else WeightCode("ternary", 2)
@@ -61,7 +66,11 @@ class BitPlanes:
     def start(self) -> np.ndarray:
         """What the codes of weights and activations leave out."""
         code = WeightCode("binary", 1) if self._bits == 1 else WeightCode("complement", self._bits)
-        return self._acts.start(self._weights, code)
+        start = self._acts.start(self._weights, code)
+        if self._table and self._bits == 1:
+            beats = self._weights.reshape(len(start), -1, self._simd)
+            start = start - self.scale * PlanePairs.surplus(beats > 0).sum(axis=1)
+        return start
 
     def words(self) -> list[int]:
         """One word per step (n, p, s), s innermost: lane 0 lowest, in a lane element 0 lowest."""
@@ -88,7 +97,13 @@ class BitPlanes:
 
     def features(self) -> dict[str, float]:
         """Bits of products, adders and pipeline registers."""
+        if self._table:
+            return self._pairs().features()
         return {name: float(value) for name, value in self._peaks.features(self._acts.bits).items()}
+
+    def _pairs(self) -> PlanePairs:
+        planes = "any" if self._any_bits else "single" if self._bits == 1 else "many"
+        return PlanePairs(self._peaks.trees[0], self._acts.bits, planes)
 
     def lanes(self, m: Module, en: Value, x: Value, w: Value, top: Value, single: Value) -> list[Value]:
         """The sums of the lanes, ``stages`` cycles with ``en`` high after beat ``x`` and weights ``w`` were there.
@@ -97,6 +112,11 @@ class BitPlanes:
         """
         if self._acts.flip:
             x = x ^ pack([1 << (self._acts.bits - 1)] * self._simd, self._acts.bits)
+        if self._table:
+            m.submodules.pairs = pairs = self._pairs()
+            m.d.comb += [pairs.en.eq(en), pairs.x.eq(x), pairs.w.eq(w), pairs.single.eq(single)]
+            m.d.comb += pairs.invert.eq(top & ~single if self._any_bits else top if self._bits > 1 else 0)
+            return [pairs.o.word_select(lane, pairs.width) for lane in range(self._pe)]
         sums = []
         for lane in range(self._pe):
             m.submodules[f"dot_{lane}"] = unit = dot.DotProduct(self._peaks.lane(lane), self._code, self._acts.bits)

@@ -11,7 +11,7 @@ from .bit_planes import BitPlanes, least_bits, range_of
 from .control import Buffered, Steps
 from .counters import advance
 from .matvec import MatVec
-from .parameters import integer_array, positive
+from .parameters import integer_array, one_of, positive
 from .plane_accumulators import PlaneAccumulators
 from .plane_source import PlaneSource
 from .rom import Rom
@@ -50,6 +50,10 @@ class BitSerialMatVec(MatVec):
         ``writable``: other bits mean other words.
     port : int
         Bits of a write at most.
+    plane : str
+        How the sums of a plane are made: ``and``, an AND per product bit and a tree of adders; ``table``, pairs of
+        activations looked up in tables that all lanes share (:class:`PlanePairs`); ``auto``: ``table`` from two lanes,
+        two elements and two bits of an activation on.
 
     Members
     -------
@@ -85,10 +89,12 @@ class BitSerialMatVec(MatVec):
         writable: bool = False,
         max_bits: int | None = None,
         port: int = PORT,
+        plane: str = "auto",
     ):
         weights = integer_array("weights", weights, 2)
         self._weight_bits = _bits_of(weights, bits)
         self._writable = bool(writable)
+        self._plane = one_of("plane", plane, ("auto", "and", "table"))
         self._max_bits = None if max_bits is None else _most_bits(max_bits, self._weight_bits, self._writable)
         super().__init__(
             weights,
@@ -102,8 +108,9 @@ class BitSerialMatVec(MatVec):
             memory="auto" if self._writable else memory,
             buffer=buffer,
         )
+        self._port = positive("port", port)
         if self._writable:
-            self._make_writable(memory, positive("port", port))
+            self._make_writable(memory)
         if self._max_bits is not None:
             self._members["bits"] = In(range(1, self._max_bits + 1), init=self._weight_bits)
 
@@ -120,6 +127,15 @@ class BitSerialMatVec(MatVec):
     control = property(
         lambda self: self.control_at(self._weight_bits), doc="A step per cycle; buffered unless beats are used once."
     )
+
+    @property
+    def plane(self) -> str:
+        """How the sums of a plane are made; ``auto`` has been decided."""
+        if self._plane == "auto":
+            return "table" if min(self._pe, self._simd, self._activation.width) > 1 else "and"
+        return self._plane if self._simd > 1 else "and"
+
+    port = property(lambda self: self._port, doc="Bits of a write at most.")
     _planes = property(lambda self: self._max_bits or self._weight_bits, doc="The most planes.")
     _buffered = property(lambda self: self.neuron_fold * self._planes > 1, doc="Whether beats can be used again.")
 
@@ -185,7 +201,17 @@ class BitSerialMatVec(MatVec):
 
     def _bit_planes(self, weights: np.ndarray, bits: int) -> BitPlanes:
         any_bits = self._max_bits is not None
-        return BitPlanes(weights, self._pe, self._simd, self._activation, self._bipolar, bits, self._writable, any_bits)
+        return BitPlanes(
+            weights,
+            self._pe,
+            self._simd,
+            self._activation,
+            self._bipolar,
+            bits,
+            self._writable,
+            any_bits,
+            self.plane == "table",
+        )
 
     def _make_products(self) -> BitPlanes:
         return self._bit_planes(self._weights, self._weight_bits)
@@ -217,7 +243,7 @@ class BitSerialMatVec(MatVec):
         words = lambda: self._accumulators.start_words(start, self._weight_bits)  # noqa: E731
         return Rom(words, width * self._pe, memory, depth=len(start) // self._pe), width
 
-    def _make_writable(self, memory: str, port: int) -> None:
+    def _make_writable(self, memory: str) -> None:
         """Memories in place of the ROMs, and the port: starts above the weights, from a power of 2 on."""
         steps = self.synapse_fold * self.neuron_fold
         first = self._products.words
@@ -228,11 +254,11 @@ class BitSerialMatVec(MatVec):
             self._products.width,
             memory,
             depth=self._planes * steps,
-            port=port,
+            port=self._port,
             collision="skip",
         )
         start = self._start_rom
-        self._start_rom = WeightMemory(lambda: start.words, start.width, memory, depth=start.depth, port=port)
+        self._start_rom = WeightMemory(lambda: start.words, start.width, memory, depth=start.depth, port=self._port)
         bits = max(self._weight_rom.address_bits, self._start_rom.address_bits)
         self._start_address = 1 << bits
         self._members["w"] = In(write_port(bits + 1, max(self._weight_rom.port, self._start_rom.port)))

@@ -91,7 +91,8 @@ def test_equals_model(drive, gaps, bits, kind):
         w = random_weights(rng, bits, pe * nf, simd * sf)
         bias = rng.integers(-60, 61, pe * nf) if rng.integers(2) else None
         for gap in STALLS if bits < 4 else STALLS[:2]:
-            unit = unit_of(w, pe=pe, simd=simd, activation=activation, bias=bias, **OPTIONS[kind](bits))
+            options = OPTIONS[kind](bits) | {"plane": str(rng.choice(["and", "table"]))}
+            unit = unit_of(w, pe=pe, simd=simd, activation=activation, bias=bias, **options)
             x = random_inputs(rng, unit, 3)
             done = run(drive, unit, x, i_gap=gaps(gap[0], bits), o_gap=gaps(gap[1], bits + 1))
             reference = x @ w.T + (0 if bias is None else bias)
@@ -100,15 +101,16 @@ def test_equals_model(drive, gaps, bits, kind):
 
 
 @pytest.mark.parametrize("activation", ["bipolar", unsigned(1), unsigned(8), signed(1), signed(3), signed(8)], ids=str)
+@pytest.mark.parametrize("plane", ["and", "table"])
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
-def test_extremes(drive, bits, activation):
+def test_extremes(drive, bits, plane, activation):
     """All −1, all +1, all 0, the least and the greatest weights; inputs at the bounds, against and with the signs."""
     rng = np.random.default_rng(5)
     lo, hi = range_of(bits)
     rows = [np.full(6, value) for value in ((-1, 1, -1, 1) if bits == 1 else (-1, min(1, hi), lo, hi))]
     rows += [rng.choice([lo, hi], 6), np.full(6, 1 if bits == 1 else 0)]
     w = np.array(rows)
-    unit = unit_of(w, pe=2, simd=3, activation=activation, bits=bits)
+    unit = unit_of(w, pe=2, simd=3, activation=activation, bits=bits, plane=plane)
     least, most = unit._sums.lo, unit._sums.hi
     x = np.concatenate([np.where(w > 0, least, most), np.where(w > 0, most, least), [least], [most]])
     y = run(drive, unit, x).y
@@ -366,26 +368,32 @@ def test_every_stored_bit_matters(drive, bits):
 
 
 def test_synthesis(synthesize):
-    """Eight-bit weights: fewer LUTs than with all planes at once, and no multiplier."""
+    """Eight-bit weights: fewer LUTs than with all planes at once, fewer still with tables, and no multiplier."""
     w = random_weights(np.random.default_rng(0), 8, 4, 16)
     options = {"pe": 2, "simd": 8, "activation": signed(4), "accumulator": signed(16), "memory": "block"}
     options["buffer"] = "block"
-    serial = synthesize(BitSerialMatVec(w, **options), "ecp5")
+    table, serial = (synthesize(BitSerialMatVec(w, **options, plane=plane), "ecp5") for plane in ("table", "and"))
     parallel = synthesize(MatVec(w, **options), "ecp5")
-    assert not any("MULT" in cell for cell in serial | parallel)
-    assert serial["LUT4"] + 2 * serial["CCU2C"] < 0.6 * (parallel["LUT4"] + 2 * parallel["CCU2C"])
+    assert not any("MULT" in cell for cell in table | serial)
+    luts = [cells["LUT4"] + 2 * cells["CCU2C"] for cells in (table, serial, parallel)]
+    assert luts[0] < 0.8 * luts[1] and luts[1] < 0.4 * luts[2], luts
 
 
 def test_features(monkeypatch):
     monkeypatch.setattr(BitPlanes, "words", lambda self: pytest.fail("words were made"))
     w = random_weights(np.random.default_rng(0), 4, 8, 32)
-    unit = unit_of(w, pe=2, simd=8, activation=signed(4))
+    unit = unit_of(w, pe=2, simd=8, activation=signed(4), plane="and")
     count = unit.features()
     assert count["product_bits"] == 2 * 8 * 4
     assert count["adder_bits"] == 2 * (4 * 5 + 2 * 6 + 7) and count["register_bits"] == 2 * 2 * 6
     assert count["accumulator_bits"] == count["plane_bits"] == sum(shape.width for shape in unit._lane_shapes)
     assert count["rom_bits"] == 4 * 8 * 32 + 4 * unit.roms()["start"].width
     assert unit.buffers == [(8, 32, "block")] or unit.buffers == [(8, 32, "registers")]
+    table = unit_of(w, pe=2, simd=8, activation=signed(4))
+    assert (table.plane, unit.plane) == ("table", "and")
+    assert table.features() | {"adder_bits": 4 * 5 + 2 * (2 * 6 + 7)} == table.features()
+    assert table.features()["pair_bits"] == 2 * 4 * 5 and "product_bits" not in table.features()
+    assert unit_of(w, pe=1, simd=8, activation=signed(4)).plane == "and"
     wide = unit_of(w, pe=2, simd=8, activation=signed(4), writable=True, max_bits=8, accumulator=signed(20)).features()
     assert wide["accumulator_bits"] == 40 and wide["block_bits"] >= 8 * 8 * 32
 
@@ -408,6 +416,8 @@ GOOD = {"pe": 2, "simd": 3, "activation": unsigned(3), "accumulator": signed(12)
         ({"accumulator": unsigned(6)}, "accumulator must hold the sums 0 … 126 of these weights, not unsigned(6)"),
         ({"memory": "sram"}, "memory must be one of auto, block, distributed, not 'sram'"),
         ({"memory": "sram", "writable": True}, "memory must be one of auto, block, registers, not 'sram'"),
+        ({"plane": "sum"}, "plane must be one of auto, and, table, not 'sum'"),
+        ({"port": 0, "writable": True}, "port must be at least 1, not 0"),
         ({"buffer": "sram"}, "buffer must be one of auto, block, registers, distributed, not 'sram'"),
     ],
 )
