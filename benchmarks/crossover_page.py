@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
+import pages
 from crossover_measure import Measured
 from crossover_points import ENGINES, FAMILIES, LANES, TERNARY, Point
 from matplotlib.figure import Figure
 
-from bitloom.boards.files import replacing, write_text
+from bitloom.boards.files import replacing
 
 Row = tuple[Point, Measured]
 
-BEGIN, END = "<!-- crossover -->", "<!-- /crossover -->"
-"""Between them stands on the page what this module writes."""
+TITLE = "## The crossover map"
+"""Of the section that this module writes."""
 
 COLOURS = dict(zip(ENGINES, ("#1f5a99", "#8cb4dc", "#c2571a", "#2e7d4f", "#8e3b8a", "#8a6d1f", "#b3263c")))
 TITLES = {"ice40": "iCE40 UP5K", "ecp5": "ECP5-85F", "gowin": "Gowin GW1NR-9", "xc7": "7-series (LUT6)"}
@@ -31,31 +31,29 @@ def table(rows: Sequence[Row]) -> str:
     """Every point, as Markdown."""
     header = ["family", "engine", "weights", "activations", "K = N", "PE × SIMD", "cycles", "MAC/cycle", "LUT", "FF",
               "memories", "multipliers", "LUT per MAC/cycle", "Fmax, MHz"]  # fmt: skip
-    lines = [header, ["---"] * len(header)]
+    lines = []
     for point, found in rows:
         per = f"{found.lut / macs((point, found)):.2f}"
         fmax = f"{found.fmax_mhz:.1f}" if found.fmax_mhz else ("no room" if found.why_not else "")
         lines.append([point.family, point.engine, point.weights, f"{point.bits} bits" if point.bits else "±1",
                       f"{point.size}", f"{point.pe} × {point.simd}", f"{found.interval}", f"{macs((point, found)):.1f}",
                       f"{found.lut:,}", f"{found.ff:,}", f"{found.bram}", f"{found.dsp}", per, fmax])  # fmt: skip
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    return pages.table(header, lines)
 
 
 def write(rows: Sequence[Row], page: Path, yosys: str) -> None:
-    """The winners, every point and the plots into ``page``, between its marks; plots beside it."""
+    """The winners, every point and the plots into ``page``; plots beside it."""
     names = [draw(rows, page, what) for what in ("lut", "fmax")]
-    text = f"{BEGIN}\n\nMade by `python benchmarks/crossover.py --docs docs/{page.name}` with yosys {yosys}: "
+    text = f"{TITLE}\n\nMade by `python benchmarks/crossover.py --docs docs/{page.name}` with yosys {yosys}: "
     text += f"{len(rows)} points, synthesized; Fmax routed.\n\n"
     text += "".join(f"![{title}]({name})\n\n" for name, title in zip(names, ("LUTs per MAC per cycle", "Fmax")))
-    text += f"{winners(rows)}\n<details><summary>Every point</summary>\n\n{table(rows)}\n</details>\n\n{END}"
-    old = page.read_text()
-    marked = re.compile(f"{re.escape(BEGIN)}.*{re.escape(END)}", re.DOTALL)
-    write_text(page, marked.sub(lambda _: text, old) if marked.search(old) else f"{old.rstrip()}\n\n{text}\n")
+    text += f"{winners(rows)}\n<details><summary>Every point</summary>\n\n{table(rows)}\n</details>\n"
+    pages.settle(text, page)
 
 
 def winners(rows: Sequence[Row]) -> str:
     """For each family, layer, parallelism and width of activations: the engines by LUTs, without multipliers."""
-    lines = [["family", "K = N", "PE × SIMD", "activations", "fewest LUTs per MAC/cycle", "then"], ["---"] * 6]
+    lines = []
     places = dict.fromkeys((p.family, p.size, p.pe, p.simd, p.bits) for p, _ in rows if p.weights == TERNARY)
     for place in places:
         found = [(found.lut / macs((p, found)), p.engine) for p, found in rows if p.weights == TERNARY
@@ -64,7 +62,7 @@ def winners(rows: Sequence[Row]) -> str:
         family, size, pe, simd, bits = place
         lines.append([TITLES[family], f"{size}", f"{pe} × {simd}", f"{bits} bits" if bits else "±1",
                       f"**{order[0]}**" if order else "", ", ".join(order[1:])])  # fmt: skip
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    return pages.table(["family", "K = N", "PE × SIMD", "activations", "fewest LUTs per MAC/cycle", "then"], lines)
 
 
 def draw(rows: Sequence[Row], page: Path, what: str) -> str:
