@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from pathlib import Path
 from amaranth.hdl import Module, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Component, In, Out
+from pages import settle, table
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from xc7 import SYNTHESIS, Cells, synthesize
 
@@ -150,12 +150,6 @@ def unrolled(graph: Graph) -> Plan:
     return Plan(graph, FAMILIES["ecp5"], 100e6, "latency", foldings)
 
 
-def table(header: list[str], rows: list[list[str]]) -> str:
-    """Markdown."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
-
-
 def compare(graph: Graph, out: Path, quick: bool, progress: Progress) -> str:
     """The layers beside FINN's: the smallest of all, and the smallest without block memory where there is one."""
     best: dict[bool, list[tuple[str, int, Cells | None, Option | None]]] = {True: [], False: []}
@@ -212,14 +206,6 @@ def fastest(graph: Graph, out: Path, progress: Progress) -> str:
 
 
 TITLE = "## Binary perceptron for MNIST, beside FINN"
-
-
-def settle(section: str, path: Path) -> None:
-    """Put ``section`` into the page, in the place of the one that it had."""
-    page = path.read_text() if path.is_file() else "# Benchmarks\n\nEach section is printed by the script it names.\n"
-    parts = re.split(r"(?m)^(?=## )", page)
-    kept = [part for part in parts if not part.startswith(TITLE)]
-    path.write_text("\n\n".join(part.strip() for part in [*kept, section]) + "\n")
 
 
 def network(path: Path | None) -> Graph:

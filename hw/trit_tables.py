@@ -13,6 +13,9 @@ from .parameters import shape_of_range
 from .storage import STYLE
 from .trit_codes import build_path, entries, entry_bounds, index_bits, numbers
 
+PORTS = 3
+"""Look-ups that share a memory."""
+
 
 @dataclass(frozen=True)
 class Activation:
@@ -92,14 +95,17 @@ class _Table(Component):
     def _look_up(self, m: Module, stored: list[Value]) -> None:
         """Look-ups among registers: entry v is ``stored[v]``."""
         for c, index in enumerate(self._indices()):
-            m.d.comb += self.o.word_select(c, self._shape.width).eq(Array(stored)[index])
+            m.d.comb += self._output(c).eq(Array(stored)[index])
+
+    def _output(self, lookup: int) -> Value:
+        return self.o.word_select(lookup, self._shape.width)
 
 
 class SerialTable(_Table):
     """One adder walks from entry to entry, a step per cycle, along :func:`~bitloom.hw.trit_codes.build_path`.
 
     With ``kind`` ``distributed`` the entries go to LUT memory as they come, the two halves of which are built and
-    looked up in by turns (the memory has a copy per few look-ups); with ``registers`` they move along a shift register
+    looked up in by turns; with ``registers`` they move along a shift register
     and all at once to the registers that are looked up in.
 
     Parameters
@@ -155,15 +161,22 @@ class SerialTable(_Table):
         return m
 
     def _in_memory(self, m: Module, entry: Signal) -> None:
-        bits = index_bits(self._shape.group)
-        m.submodules.table = table = memory.Memory(
-            shape=self._shape.width, depth=2 << bits, init=[], attrs={"ram_style": STYLE["distributed"]}
-        )
-        write = table.write_port()
-        m.d.comb += [write.en.eq(self.write), write.addr.eq(self.address), write.data.eq(entry)]
-        for c, index in enumerate(self._indices()):
-            read = table.read_port(domain="comb")
-            m.d.comb += [read.addr.eq(Cat(index, self.half)), self.o.word_select(c, self._shape.width).eq(read.data)]
+        """Memories for three look-ups, as a 7-series memory has three read ports beside the written one, and for one
+        each of what is left; other families copy them for each look-up anyway."""
+        indices = self._indices()
+        whole = len(indices) - len(indices) % PORTS
+        starts = [*range(0, whole, PORTS), *range(whole, len(indices))]
+        for copy, (start, end) in enumerate(pairwise([*starts, len(indices)])):
+            table = memory.Memory(
+                shape=self._shape.width, depth=2 << index_bits(self._shape.group), init=[],
+                attrs={"ram_style": STYLE["distributed"]},
+            )  # fmt: skip
+            m.submodules[f"copy_{copy}"] = table
+            write = table.write_port()
+            m.d.comb += [write.en.eq(self.write), write.addr.eq(self.address), write.data.eq(entry)]
+            for c in range(start, end):
+                read = table.read_port(domain="comb")
+                m.d.comb += [read.addr.eq(Cat(indices[c], self.half)), self._output(c).eq(read.data)]
 
     def _in_registers(self, m: Module, entry: Signal) -> None:
         path = numbers(build_path(self._shape.group)).tolist()
