@@ -15,7 +15,8 @@ QUANTIZED = (MatMul, Conv, Threshold, ArgMax)
 """What a quantizer of the trained network stands behind."""
 
 ACCURACY = {"digits": 0.965, "digits-ternary": 0.965, "digits-binary": 0.90, "mnist-conv": 0.985, "mnist-2bit": 0.97,
-            "mnist-binary": 0.94, "mnist-residual": 0.98, "intrusion": 0.75, "can-intrusion": 0.94}
+            "mnist-binary": 0.94, "mnist-residual": 0.98, "mnist-8bit": 0.98, "mnist-ternary": 0.98,
+            "intrusion": 0.75, "can-intrusion": 0.94}
 SAMPLES = {"digits": 450, "mnist": 10000, "nsl-kdd": 22544, "can-generated": 26652}
 COMPARED = 1000
 """Samples of a large data set that each run of the tests compares at every quantizer; `bitloom train` compares all."""
