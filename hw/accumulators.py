@@ -1,6 +1,8 @@
 # amaranth: UnusedElaboratable=no
 """Accumulators: partial sums of many outputs, one set of lanes after the other."""
 
+from collections.abc import Callable
+
 import numpy as np
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import memory
@@ -29,8 +31,12 @@ class Accumulators(Component):
         Bits of each lane's sums; a finished sum fits.
     terms : list of int
         Bits of each lane's term.
-    starts : np.ndarray
-        (NF, lanes): what the sums start from.
+    folds : int
+        NF.
+    starts : Callable[[], np.ndarray]
+        Gives what the sums start from, (NF, lanes), when it is first needed.
+    bounds : (int, int)
+        What it lies within.
     kind : str
         ``block``, ``distributed`` or ``registers``; see :func:`partials_kind`.
 
@@ -46,19 +52,24 @@ class Accumulators(Component):
         The sums, lane 0 lowest, in the enabled cycle after their terms.
     """
 
-    def __init__(self, widths: list[int], terms: list[int], starts: np.ndarray, kind: str):
+    def __init__(
+        self, widths: list[int], terms: list[int], folds: int, starts: Callable[[], np.ndarray],
+        bounds: tuple[int, int], kind: str,
+    ):  # fmt: skip
         self._widths = widths
         self._terms = terms
+        self._folds = folds
         self._starts = starts
         self._kind = kind
-        self._rom, self._start_width = self._make_rom()
+        self._start_width = min(max(widths), shape_of_range(min(-1, bounds[0]), bounds[1]).width)
+        self._rom = None if kind == "block" else self._make_rom()
         lanes = len(widths)
         super().__init__(
             {
                 "en": In(1),
                 "active": In(1),
                 "first": In(1),
-                "n": In(range(max(2, len(starts)))),
+                "n": In(range(max(2, folds))),
                 "x": In(sum(terms)),
                 "sign": In(lanes),
                 "o": Out(sum(widths)),
@@ -66,7 +77,7 @@ class Accumulators(Component):
         )
 
     kind = property(lambda self: self._kind, doc="Where the partial sums are.")
-    rom = property(lambda self: self._rom, doc="The ROM of the constants, or None.")
+    rom = property(lambda self: self._rom, doc="The ROM of the constants, None with ``block``.")
 
     @property
     def buffers(self) -> list[tuple[int, int, str]]:
@@ -75,20 +86,19 @@ class Accumulators(Component):
 
     @property
     def _depth(self) -> int:
-        folds = len(self._starts)
-        return folds + self._page if self._kind == "block" else folds
+        return self._folds + self._page if self._kind == "block" else self._folds
 
     @property
     def _page(self) -> int:
         """Where the constants begin in block memory."""
-        return 1 << (len(self._starts) - 1).bit_length()
+        return 1 << (self._folds - 1).bit_length()
 
     def features(self) -> dict[str, float]:
         """Bits of adders, choices, registers and storage."""
         width = sum(self._widths)
         count: dict[str, float] = {"accumulator_bits": width}
         if self._kind == "registers":
-            count["partial_register_bits"] = width * (len(self._starts) - 1)
+            count["partial_register_bits"] = width * (self._folds - 1)
         else:
             count |= storage_features(self._kind, self._depth, width)
         if self._kind != "block":
@@ -97,14 +107,10 @@ class Accumulators(Component):
             count[name] = count.get(name, 0) + value
         return count
 
-    def _make_rom(self) -> tuple[Rom | None, int]:
-        if self._kind == "block" or not self._starts.any():
-            return None, 0
-        starts = self._starts
-        width = min(max(self._widths), shape_of_range(min(-1, starts.min()), starts.max()).width)
-        rows = starts[:1] if np.all(starts == starts[0]) else starts
+    def _make_rom(self) -> Rom:
+        width = self._start_width
         kind = "distributed" if self._kind == "distributed" else "auto"
-        return Rom(lambda: pack_rows(rows, width), width * len(self._widths), kind, depth=len(rows)), width
+        return Rom(lambda: pack_rows(self._starts(), width), width * len(self._widths), kind, depth=self._folds)
 
     def elaborate(self, platform) -> Module:
         m = Module()
@@ -126,10 +132,8 @@ class Accumulators(Component):
 
     def _start(self, m: Module) -> Value:
         """The constants of the sums whose terms come now."""
-        if self._rom is None:
-            return Const(0, sum(self._widths))
         m.submodules.start = rom = self._rom
-        m.d.comb += [rom.en.eq(self.en), rom.addr.eq(self.n if rom.depth > 1 else 0)]
+        m.d.comb += [rom.en.eq(self.en), rom.addr.eq(self.n)]
         words = [rom.data.word_select(lane, self._start_width).as_signed() for lane in range(len(self._widths))]
         extended = [Signal(width, name=f"start_{lane}") for lane, width in enumerate(self._widths)]
         m.d.comb += [signal.eq(word) for signal, word in zip(extended, words)]
@@ -147,7 +151,7 @@ class Accumulators(Component):
     def _shift_register(self, m: Module, shift: Value, sums: Signal) -> Value:
         """The sum that was made NF sets ago."""
         last = sums
-        for place in range(1, len(self._starts)):
+        for place in range(1, self._folds):
             after = Signal.like(sums, name=f"sums_{place}", reset_less=True)
             with m.If(shift):
                 m.d.sync += after.eq(last)
@@ -156,7 +160,7 @@ class Accumulators(Component):
 
     def _memory(self, m: Module, active: Signal, n: Signal, sums: Signal) -> Value:
         """The partial sums, read in the cycle before they are needed."""
-        init = [0] * self._page + [self._packed(row) for row in self._starts] if self._kind == "block" else []
+        init = [0] * self._page + [self._packed(row) for row in self._starts()] if self._kind == "block" else []
         m.submodules.partials = partials = memory.Memory(
             shape=len(sums), depth=self._depth, init=init, attrs={"ram_style": STYLE[self._kind]}
         )

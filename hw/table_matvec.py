@@ -144,9 +144,7 @@ class TableMatVec(Component):
     interval = property(lambda self: self._folding.interval, doc="Cycles per vector: Σ max(NF, beats) over slices.")
     latency = property(lambda self: self._folding.latency, doc="Cycles from the first beat in to the first out.")
     control = property(lambda self: self._folding.control, doc="One step per cycle over a buffer of slices.")
-    depth = property(
-        lambda self: self._folding.delay + 1, doc="Cycles from the last slice's last beat, if idle then, to the output."
-    )
+    depth = property(lambda self: self._folding.delay + 1, doc="Cycles from the last beat in, if idle, to the output.")
 
     @property
     def buffers(self) -> list[tuple[int, int, str]]:
@@ -206,9 +204,11 @@ class TableMatVec(Component):
     @cached_property
     def _accumulators(self) -> Accumulators:
         terms = [tree_widths(self._table.bounds, self._tables, width)[-1][0] for width in self._lane_widths]
-        return Accumulators(self._lane_widths, terms, self._starts, self._partials)
+        most = self.synapse_fold * self._tables  # each adder adds 0 or 1 too much
+        bias = np.zeros(1, int) if self._bias is None else self._bias
+        bounds = min(0, int(bias.min())) - most, max(0, int(bias.max())) + most
+        return Accumulators(self._lane_widths, terms, self.neuron_fold, self._starts, bounds, self._partials)
 
-    @property
     def _starts(self) -> np.ndarray:
         """What the sums start from, (NF, PE): the bias, less what the adders add too much."""
         starts = -self._folded.leftover()
@@ -217,8 +217,7 @@ class TableMatVec(Component):
         return starts.reshape(-1, self._pe)
 
     def _make_buffer(self) -> SliceBuffer:
-        beats = self.beats
-        width = self._simd * self._activation.shape.width
+        width, beats = self._simd * self._activation.shape.width, self.beats
         return SliceBuffer(width, beats[0], beats[-1], len(beats), self._folding.spare)
 
     def elaborate(self, platform) -> Module:
@@ -232,11 +231,8 @@ class TableMatVec(Component):
             slices.i.valid.eq(self.i.valid),
             slices.i.payload.eq(self.i.p.as_value()),
             self.i.ready.eq(slices.i.ready),
-            slices.free.eq(steps.free),
-            steps.en.eq(enable),
-            steps.ready.eq(slices.ready),
-            weights.en.eq(enable),
-            weights.addr.eq(steps.word),
+            *(slices.free.eq(steps.free), steps.en.eq(enable), steps.ready.eq(slices.ready)),
+            *(weights.en.eq(enable), weights.addr.eq(steps.word)),
         ]
         tables = self._make_tables(m, enable, steps, self._slice(m, steps, slices.x), weights.data)
         sums = self._add(m, enable, steps, tables, weights.data)
@@ -262,23 +258,17 @@ class TableMatVec(Component):
         for t in range(self._tables):
             unit = self._make_table(m, steps)
             m.submodules[f"table_{t}"] = unit
-            m.d.comb += [
-                unit.en.eq(enable),
-                unit.x.eq(x.word_select(t, self._group * self._activation.shape.width)),
-                unit.index.eq(Cat(words.word_select(c * self._tables + t, bits)[:-1] for c in range(self._pe))),
-            ]
+            indices = Cat(words.word_select(c * self._tables + t, bits)[:-1] for c in range(self._pe))
+            part = x.word_select(t, self._group * self._activation.shape.width)
+            m.d.comb += [unit.en.eq(enable), unit.x.eq(part), unit.index.eq(indices)]
             looked.append(unit.o)
         return looked
 
     def _make_table(self, m: Module, steps: TableSteps) -> SerialTable | ParallelTable:
-        if self.build == "parallel":
-            table = ParallelTable(self._table)
-            m.d.comb += table.load.eq(steps.load)
-            return table
-        table = SerialTable(self._table, self.table_memory)
-        shared = ["build", "start", "select", "minus"]
-        shared += ["write", "address", "half"] if self.table_memory == "distributed" else ["load"]
-        m.d.comb += [getattr(table, name).eq(getattr(steps, name)) for name in shared]
+        table = SerialTable(self._table, self.table_memory) if self._folding.serial else ParallelTable(self._table)
+        shared = {"build", "start", "select", "minus", "write", "address", "half", "load"}
+        ports = [name for name in table.signature.members if name in shared]
+        m.d.comb += [getattr(table, name).eq(getattr(steps, name)) for name in ports]
         return table
 
     def _add(self, m: Module, enable: Signal, steps: TableSteps, tables: list[Value], words: Value) -> Value:

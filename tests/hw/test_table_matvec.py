@@ -13,6 +13,7 @@
 | interval and latency are the closed forms, without bubbles | smoke | test_interval_and_latency |
 | weights take 4, 5, 7 and 8 bits per group; one word per step | smoke | test_weight_storage |
 | every weight bit reaches the output | full | test_every_stored_bit_matters |
+| tables in LUT memory, no multipliers, one LUT for each bit of adder | full | test_synthesis |
 | features count what there is, and make no words | smoke | test_features |
 | bad parameters are refused with the way out | smoke | test_errors |
 """
@@ -105,7 +106,7 @@ def test_entry_bounds(group, lo, hi):
     assert entry_bounds(lo, hi, group) == (sums.min(), sums.max())
 
 
-@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize("seed", range(16))
 def test_equals_model(drive, gaps, seed):
     rng = np.random.default_rng(seed)
     unit = random_unit(rng)
@@ -233,6 +234,22 @@ def test_every_stored_bit_matters(drive, partials):
             words[word] ^= 1 << bit
             changed.roms()[path]._words = tuple(words)
             assert not np.array_equal(run(drive, changed, x).y, x @ w.T), (path, word, bit)
+
+
+@pytest.mark.parametrize(
+    ("family", "memory", "lut"), [("ecp5", "TRELLIS_DPR16X4", "LUT4"), ("xilinx", "RAM32M", "LUT")]
+)
+def test_synthesis(synthesize, family, memory, lut):
+    w = ternary(np.random.default_rng(0), 15, 24)
+    unit = table_matvec(w, pe=3, simd=2, group=2, tables=4, activation="i8", memory="block", partials="block")
+    count, found = unit.features(), synthesize(unit, family)
+    width = count["lookup_bits"] // (3 * 4)
+    assert found[memory] == {"xilinx": 4 * -(-width // 2), "ecp5": 3 * 4 * -(-width // 4)}[family]
+    carries = count["adder_bits"] + count["accumulator_bits"] + count["builder_bits"] + 4
+    luts = sum(number for cell, number in found.items() if cell.startswith(lut))
+    # On xc7 an exclusive-or is in the LUT before the carry chain; ECP5 has one LUT for it, and the chain apart.
+    assert luts <= carries + count["builder_mux_bits"] + 60, found
+    assert not any(cell.startswith(("DSP", "MULT")) for cell in found)
 
 
 def test_features(monkeypatch):
