@@ -8,7 +8,6 @@ from amaranth.hdl import Cat, Module, Mux, Shape, Signal, Value, unsigned
 from amaranth.lib.wiring import In, Out
 
 from .control import Buffered, Steps
-from .counters import advance
 from .parameters import bounds, divisor, integer_array, integer_shape, one_of, positive
 from .products import Products
 from .rewriting import Rewriting
@@ -62,6 +61,9 @@ class MatVec(Rewriting):
     code : str or int
         How weights are stored: ``auto``, as above; ``binary``; ``ternary``, 2 bits; ``dense``, ternary in 8 bits for
         five, which takes a decoder (:mod:`bitloom.hw.trits`) and one more register; n for n bits of sign and magnitude.
+    tree : str
+        How products are added: ``balanced``, a tree of adders; ``compressor``, counters of 6-input tables and one adder
+        (:mod:`bitloom.hw.compressor`), ``compressor4``, the same of 4-input tables; ``auto``: ``balanced``.
     writable : bool
         Weights and bias can be written: nothing depends on their first values but ``code``, which must be named, and
         ``accumulator`` must hold the sums of any weights of the code. ``distributed`` memory is flip-flops then.
@@ -94,6 +96,7 @@ class MatVec(Rewriting):
         buffer: str = "auto",
         groups: int = 1,
         code: str | int = "auto",
+        tree: str = "auto",
         writable: bool = False,
         port: int = PORT,
     ):
@@ -111,8 +114,9 @@ class MatVec(Rewriting):
         self._bias = None if bias is None else integer_array("bias", bias, 1)
         if bias is not None and bias.shape != (self._outputs,):
             raise ValueError(f"bias must have one value for each of the {self._outputs} outputs, not {bias.shape}")
-        if type(self)._make_products is not MatVec._make_products and (code != "auto" or writable):
-            raise TypeError(f"code and writable must be left out for {type(self).__name__}, whose weights are its own")
+        if type(self)._make_products is not MatVec._make_products and (code, tree, writable) != ("auto", "auto", False):
+            raise TypeError(f"code, tree and writable must be left out for {type(self).__name__}, which has its own")
+        self._tree = tree
         self._code, self._rewrites, self._port = code, bool(writable), positive("port", port)
         self._products = self._make_products()
         whole = (-1, 1) if self._bipolar else bounds(activation)
@@ -259,24 +263,6 @@ class MatVec(Rewriting):
             with m.If(enable):
                 m.d.sync += [valids[-1].eq(valids[-2]), lasts[-1].eq(lasts[-2])]
         return valids, lasts
-
-    def _starts(self, m: Module, enable: Signal, step: StepSource, leaves: Value) -> Value | None:
-        """The start word of the step in the last stage; ``leaves``: a neuron's last step is in the stage before.
-
-        Where a neuron's steps are more than the stages, the word read with them is still there when the first one of
-        them arrives; else a counter reads it when the neuron before leaves.
-        """
-        if self._start_rom is None:
-            return None
-        m.submodules.start = rom = self._start_rom
-        if rom.depth > 1 and self._groups == 1 and self.synapse_fold > self._products.stages:
-            m.d.comb += [rom.en.eq(enable & step.ready), rom.addr.eq(step.fold)]
-            return rom.data
-        m.d.comb += rom.en.eq(enable)
-        if rom.depth > 1:
-            with m.If(enable & leaves):
-                m.d.sync += rom.addr.eq(advance(rom.addr, rom.depth))
-        return rom.data
 
     def _accumulate(
         self, m: Module, en: Value, fresh: Signal, start: Value | None, lane: int, total: Value, width: int

@@ -11,10 +11,13 @@ from typing import Protocol
 import numpy as np
 from amaranth.hdl import Cat, Module, Shape, Signal, Value
 
-from . import dot
-from .parameters import pack
+from . import compressor, dot
+from .parameters import one_of, pack
 from .trits import TRITS, decode_trits
 from .weights import ActivationCode, FoldedWeights, WeightCode
+
+TREES = {"auto": 0, "balanced": 0, "compressor": 6, "compressor4": 4}
+"""How products are added, and the inputs of the tables that counters are made for."""
 
 
 class Products(Protocol):
@@ -73,16 +76,25 @@ class AndXor:
         *,
         code: str | int = "auto",
         writable: bool = False,
+        tree: str = "auto",
     ):
         self._weights, self._simd, self._bits = weights, simd, activation.width
         self._code = WeightCode.named(code, weights, writable)
         self._folded = FoldedWeights(weights, self._code, pe, simd)
         self._writable = writable
+        self._tree = "balanced" if one_of("tree", tree, TREES) == "auto" else tree
         self._acts = ActivationCode.of(activation, bipolar)
 
     code = property(lambda self: self._code, doc="How weights are stored.")
     width = property(lambda self: self._folded.width, doc="Bits of a step's stored weights.")
-    stages = property(lambda self: self._code.dense + dot.stages(self._simd, self._code), doc="Pipeline registers.")
+
+    @property
+    def stages(self) -> int:
+        """Pipeline registers: those of the trees, and one behind a decoder."""
+        if self._tree == "balanced":
+            return self._code.dense + dot.stages(self._simd, self._code)
+        return self._code.dense + compressor.stages(self._simd, self._code, self._bits, TREES[self._tree])
+
     scale = property(lambda self: self._acts.scale, doc="What a sum of 1 counts for.")
 
     @property
@@ -96,7 +108,11 @@ class AndXor:
 
     def features(self) -> dict[str, float]:
         """Bits of products, adders and pipeline registers, bytes of decoders."""
-        count = {name: float(value) for name, value in self._peaks.features(self._bits).items()}
+        if self._tree == "balanced":
+            count = {name: float(value) for name, value in self._peaks.features(self._bits).items()}
+        else:
+            lane = compressor.features(self._simd, self._code, self._bits, TREES[self._tree])
+            count = {name: float(self._folded.pe * value) for name, value in lane.items()}
         if self._code.dense:
             trits = self._folded.pe * self._simd
             count["decoder_bytes"] = -(-trits // TRITS)
@@ -120,10 +136,15 @@ class AndXor:
             x, w = self._decode(m, en, x, w)
         sums = []
         for lane in range(self._folded.pe):
-            m.submodules[f"dot_{lane}"] = unit = dot.DotProduct(self._peaks.lane(lane), self._code, self._bits)
+            m.submodules[f"dot_{lane}"] = unit = self._lane(self._peaks.lane(lane))
             m.d.comb += [unit.en.eq(en), unit.x.eq(x), unit.w.eq(w.word_select(lane, self._simd * self._code.bits))]
             sums.append(unit.o)
         return sums
+
+    def _lane(self, peaks: dot.Peaks) -> dot.DotProduct:
+        if self._tree == "balanced":
+            return dot.DotProduct(peaks, self._code, self._bits)
+        return compressor.CompressorDot(peaks, self._code, self._bits, TREES[self._tree])
 
     def _decode(self, m: Module, en: Value, x: Value, w: Value) -> tuple[Signal, Signal]:
         """Beat and weights behind a register, the weights in 2 bits each."""

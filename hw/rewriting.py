@@ -1,22 +1,24 @@
 # amaranth: UnusedElaboratable=no
-"""Rewriting: how the weights of a matrix–vector unit are stored, and how they are written while it runs."""
+"""Rewriting: where the constants of a matrix–vector unit are, and how they are written while it runs."""
 
 from collections.abc import Callable
 
 import numpy as np
-from amaranth.hdl import Shape
+from amaranth.hdl import Module, Shape, Signal, Value
 
 from .component import Component
+from .counters import advance
 from .parameters import integer_array, pack_rows, shape_of_range
 from .products import AndXor
 from .rom import Rom
+from .step_source import StepSource
 from .sums import Sums
 from .weight_memory import WeightMemory
 from .write_access import WriteAccess
 
 
 class Rewriting(Component):
-    """What :class:`~bitloom.hw.MatVec` has of it: constants in ROMs, or memories with a stream of writes.
+    """That part of :class:`~bitloom.hw.MatVec`: constants in ROMs, or in memories with a stream of writes.
 
     Where weights can be written, nothing depends on the first ones but their shape: the code is named, adders and
     accumulators are wide enough for any weights of the code, and start words are as wide as accumulators, because what
@@ -25,6 +27,7 @@ class Rewriting(Component):
 
     code = property(lambda self: self._code, doc="How weights are stored, as asked for.")
     writable = property(lambda self: self._rewrites, doc="Whether weights and bias can be written.")
+    tree = property(lambda self: self._tree, doc="How products are added, as asked for.")
     port = property(lambda self: self._port, doc="Bits of a write.")
 
     def image(self, weights: np.ndarray, bias: np.ndarray | None = None) -> list[tuple[int, int]]:
@@ -50,7 +53,7 @@ class Rewriting(Component):
         return WriteAccess(self._weight_rom, self._start_rom)
 
     def _products_of(self, weights: np.ndarray) -> AndXor:
-        options = {"code": self._code, "writable": self._rewrites}
+        options = {"code": self._code, "writable": self._rewrites, "tree": self._tree}
         return AndXor(weights, self._pe, self._simd, self._activation, self._bipolar, **options)
 
     def _fitting(self, accumulator: Shape) -> Shape:
@@ -83,3 +86,21 @@ class Rewriting(Component):
             rows = rows[:1]
         memory = "distributed" if self._memory == "distributed" else "auto"
         return Rom(lambda: pack_rows(rows, width), width * self._pe, memory, depth=len(rows)), width
+
+    def _starts(self, m: Module, enable: Signal, step: StepSource, leaves: Value) -> Value | None:
+        """The start word of the step in the last stage; ``leaves``: a neuron's last step is in the stage before.
+
+        Where a neuron's steps are more than the stages, the word read with them is still there when the first one of
+        them arrives; else a counter reads it when the neuron before leaves.
+        """
+        if self._start_rom is None:
+            return None
+        m.submodules.start = rom = self._start_rom
+        if rom.depth > 1 and self._groups == 1 and self.synapse_fold > self._products.stages:
+            m.d.comb += [rom.en.eq(enable & step.ready), rom.addr.eq(step.fold)]
+            return rom.data
+        m.d.comb += rom.en.eq(enable)
+        if rom.depth > 1:
+            with m.If(enable & leaves):
+                m.d.sync += rom.addr.eq(advance(rom.addr, rom.depth))
+        return rom.data

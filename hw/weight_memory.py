@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """WeightMemory: words on chip that can be read and rewritten while an engine runs, and how verification finds them."""
 
 from collections.abc import Callable, Sequence
