@@ -18,7 +18,8 @@ from .rom import Rom
 from .step_source import StepSource
 from .storage import storage
 from .sums import Sums
-from .weight_memory import PORT, WeightMemory, write_port
+from .weight_memory import PORT, WeightMemory
+from .write_access import WriteAccess
 
 MOST_BITS = 8
 """Bits that a weight can have."""
@@ -66,10 +67,10 @@ class BitSerialMatVec(MatVec):
         Where there is ``max_bits``: the bits of the weights, sampled with the transfer of each vector's first beat;
         the parameter ``bits`` where nobody says.
     w : In(stream of {address, data}), always ready
-        Where ``writable``: words to write, as :meth:`image` gives them. The steps of later cycles read them (a step
-        that reads the very weight word that is being written waits a cycle); for a neuron's start word it is its
-        steps' arrival at the accumulator that counts, R + 1 cycles on. So words that no vector under way needs are
-        written at any time.
+        Where ``writable``: words to write, as :meth:`image` gives them. Steps read them from the second cycle after
+        their transfer on, so that a vector whose first beat comes then sees them whole (a step waits while its very
+        word is written); for a neuron's start word it is its steps' arrival at the accumulator that counts, R + 1
+        cycles after them. So words that no vector under way needs are written at any time.
     """
 
     def __init__(
@@ -188,7 +189,7 @@ class BitSerialMatVec(MatVec):
         used = len(words) * self._weight_rom.pieces
         words += [0] * (self._weight_rom.depth - len(words))
         image = self._weight_rom.image(words)[:used]
-        return image + [(self._start_address | at, word) for at, word in self._start_rom.image(starts)]
+        return image + [(self._writes.start_address + at, word) for at, word in self._start_rom.image(starts)]
 
     def features(self) -> dict[str, float]:
         """As those of :class:`MatVec`; ``plane_bits`` are the accumulators' where a plane follows another."""
@@ -244,7 +245,7 @@ class BitSerialMatVec(MatVec):
         return Rom(words, width * self._pe, memory, depth=len(start) // self._pe), width
 
     def _make_writable(self, memory: str) -> None:
-        """Memories in place of the ROMs, and the port: starts above the weights, from a power of 2 on."""
+        """Memories in place of the ROMs, and the port."""
         steps = self.synapse_fold * self.neuron_fold
         first = self._products.words
         unused = (self._planes - self._weight_bits) * steps
@@ -259,9 +260,8 @@ class BitSerialMatVec(MatVec):
         )
         start = self._start_rom
         self._start_rom = WeightMemory(lambda: start.words, start.width, memory, depth=start.depth, port=self._port)
-        bits = max(self._weight_rom.address_bits, self._start_rom.address_bits)
-        self._start_address = 1 << bits
-        self._members["w"] = In(write_port(bits + 1, max(self._weight_rom.port, self._start_rom.port)))
+        self._writes = WriteAccess(self._weight_rom, self._start_rom)
+        self._members["w"] = In(self._writes.signature)
 
     def elaborate(self, platform) -> Module:
         m = Module()
@@ -281,7 +281,7 @@ class BitSerialMatVec(MatVec):
         if self._max_bits is not None:
             m.d.comb += step.bits.eq(self.bits)
         if self._writable:
-            self._write(m)
+            self._writes.connect(m, self.w)
         valid, plane_last, last = self._follow(m, enable, step, take)
         start = self._start_of(m, enable, valid[-2] & last[-2])
         top, single = Signal(reset_less=True), Signal(reset_less=True)
@@ -294,19 +294,6 @@ class BitSerialMatVec(MatVec):
         for lane, (shape, result) in enumerate(zip(self._lane_shapes, results)):
             m.d.comb += self.o.p[lane].eq(result.as_signed() if shape.signed else result)
         return m
-
-    def _write(self, m: Module) -> None:
-        """From the port into the memories."""
-        m.d.comb += self.w.ready.eq(1)
-        start = self.w.p.address[-1]
-        for store, chosen in ((self._weight_rom, ~start), (self._start_rom, start)):
-            # An address beyond the store's own bits is of no word of it.
-            beyond = self.w.p.address[store.address_bits : -1].any()
-            m.d.comb += [
-                store.w.valid.eq(self.w.valid & chosen & ~beyond),
-                store.w.p.address.eq(self.w.p.address[: store.address_bits]),
-                store.w.p.data.eq(self.w.p.data[: store.port]),
-            ]
 
     def _follow(
         self, m: Module, enable: Signal, step: StepSource | PlaneSource, take: Signal

@@ -63,9 +63,9 @@ class InputBuffer(Component):
                 "last": Out(1),
                 "ends": Out(1),
                 "s": Out(range(max(2, synapse_fold))),
-                "data": Out(width),
             }
             | folds
+            | {"data": Out(width)}
             | tags
         )
 
@@ -91,16 +91,15 @@ class InputBuffer(Component):
         vector, write_vector = Signal(2), Signal(2)  # numbers of the vector read and of the one written, modulo 4
         apart = Signal(2)
         same_s = Signal()
-        step = Signal()
         counted = self._neuron_fold is not None
-        last_fold = Signal() if counted else self.last_fold
+        last_fold = Signal(name="last_fold") if counted else self.last_fold
+        step = Signal()
         later_fold = (self.n != 0) if counted else ~self.first_fold
-        if counted:
-            m.d.comb += last_fold.eq(self.n == self._neuron_fold - 1)
 
         m.d.comb += [
             apart.eq(vector ^ write_vector),  # 0 is the same vector, 2 is two ahead, the rest is one ahead
             same_s.eq(self.s == write_s),
+            *([last_fold.eq(self.n == self._neuron_fold - 1)] if counted else []),
             self.ready.eq(later_fold | (apart != 0) | ~same_s),
             self.i.ready.eq((apart != 2) | (last_fold & ~same_s)),
             self.last.eq(self.s == self._synapse_fold - 1),
