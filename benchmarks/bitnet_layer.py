@@ -91,11 +91,11 @@ class WeightsOutside(Component):
         return m
 
 
-def table_lookup(partials: str = "block") -> TableMatVec:
+def table_lookup() -> TableMatVec:
     """The layer with random weights in the table-lookup unit."""
     weights = np.random.default_rng(1).integers(-1, 2, (SIZE, SIZE))
     return TableMatVec(weights, pe=COLUMNS, simd=1, activation=ACTIVATION, accumulator=ACCUMULATOR, group=GROUP,
-                       tables=TABLES, memory="block", partials=partials)  # fmt: skip
+                       tables=TABLES, memory="block", partials="block")  # fmt: skip
 
 
 def select_add() -> MatVec:
@@ -133,8 +133,7 @@ def simulation(vectors: int, out: Path, console: Console) -> str:
 def synthesis(out: Path, console: Console) -> str:
     """LUTs of both units, and of the parts of the table-lookup unit."""
     units = {
-        "looking up, partial sums in block memory": lambda: table_lookup("block"),
-        "looking up, partial sums in LUT memory": lambda: table_lookup("distributed"),
+        "looking up (TableMatVec)": table_lookup,
         "adding selected terms (MatVec)": select_add,
     }
     whole: dict[str, Cells] = {}
@@ -170,7 +169,7 @@ def parts(whole: Cells, out: Path, console: Console) -> str:
         rows.append([f"{times} × {name}", f"{cells.lut6:,}", f"{times * cells.lut6:,}",
                      f"{times * cells.lut6 / whole.lut6:.0%}"])  # fmt: skip
     rows.append(["the rest", "", f"{left:,}", f"{left / whole.lut6:.0%}"])
-    return f"Of the first:\n\n{table(['part', 'LUT6 each', 'LUT6', 'share'], rows)}"
+    return f"Of the unit that looks up:\n\n{table(['part', 'LUT6 each', 'LUT6', 'share'], rows)}"
 
 
 def main() -> None:
