@@ -12,6 +12,7 @@ from amaranth.hdl import Shape, signed, unsigned
 from amaranth.lib.wiring import Component
 
 from bitloom import hw
+from bitloom.hw.trit_codes import entries
 
 FAMILIES = ("ice40", "ecp5", "gowin", "xc7")
 """Three with look-up tables of four inputs, one with six."""
@@ -120,7 +121,8 @@ def grid() -> Iterator[Point]:
         if size == SIZES[0] and bits != 8:
             continue
         for family, engine in product(FAMILIES, tables):
-            yield Point(family, engine, TERNARY, bits, size, *lanes)
+            if engine != "table 4" or size // lanes[0] > entries(4):  # an adder for each of 40 entries never pays
+                yield Point(family, engine, TERNARY, bits, size, *lanes)
     for family, engine, bits in product(("ecp5", "xc7"), ("select", "table 2", "table 3"), (8, 2)):
         yield Point(family, engine, TERNARY, bits, SIZES[1], *LARGE)
     for lanes, bits, family in product(LANES, reversed(BITS), FAMILIES):

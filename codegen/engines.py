@@ -10,8 +10,7 @@ PackedMatVec       any weights, one group; families with multipliers  several in
 BitSerialMatVec    weights of up to 8 bits, one group                 a bit plane of the weights per cycle
 =================  =================================================  ==================================================
 
-The mapper chooses among the first three. A unit that takes planes in turn never is the smallest at the same rate: it is
-for circuits whose weights change at run time, and is built where a design names it.
+The mapper chooses among those that its device has cost entries for.
 """
 
 from __future__ import annotations
@@ -29,9 +28,6 @@ from bitloom.quant import MatMul
 
 from .families import Family
 from .folding import Folding, divisors
-
-UNASKED = ("MatVec", "TableMatVec", "PackedMatVec")
-"""The engines that the mapper tries where a design names none."""
 
 GROUPS = (2, 3, 4)
 """Activations per table that the mapper tries; 5 as well where a design says so."""

@@ -12,7 +12,7 @@ from bitloom import RequestError
 from bitloom.quant import Conv, Graph, MatMul, Node, Requantize, Table, Threshold
 
 from . import cost, mapping
-from .engines import GROUPS, UNASKED, steps, tables
+from .engines import GROUPS, steps, tables
 from .families import Family, Resources
 from .folding import Folding, divisors
 from .instances import unit
@@ -101,7 +101,7 @@ def foldings(
              "group": override.get("group"), "tables": override.get("tables")}
     served = templates(graph, node, family)
     if "template" not in override and isinstance(node, MatMul):
-        served = tuple(name for name in served if name in UNASKED and (family is None or cost.known(family, name)))
+        served = tuple(name for name in served if family is None or cost.known(family, name))
     for template in _allowed(served, override.get("template")):
         constants = has_constants(graph, node, template)
         found = [folding for folding in mapping.foldings(graph, node, template)
