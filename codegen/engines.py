@@ -19,9 +19,9 @@ from collections.abc import Iterator
 from itertools import product
 from math import gcd
 
-import numpy as np
 from amaranth.hdl import Shape
 
+from bitloom.hw.bit_planes import least_bits
 from bitloom.hw.bit_serial_matvec import MOST_BITS
 from bitloom.hw.packing import Packing
 from bitloom.quant import MatMul
@@ -96,12 +96,5 @@ def steps(node: MatMul, folding: Folding) -> int:
         return sum(max(folds, count) for count in beats)
     cycles = node.weights.size // (folding.pe * folding.simd)
     if folding.template == "BitSerialMatVec":
-        return cycles * serial_bits(node.weights)
+        return cycles * least_bits(node.weights)
     return cycles
-
-
-def serial_bits(weights: np.ndarray) -> int:
-    """Bit planes of ``weights`` where they are taken in turn: 1 if all are −1 or +1, else in two's complement."""
-    if np.all(np.abs(weights) == 1):
-        return 1
-    return 1 + max(int(weights.max()).bit_length(), int(-weights.min() - 1).bit_length() if weights.min() < 0 else 0, 1)
