@@ -19,14 +19,17 @@ from .weights import WeightCode
 LEVELS_PER_STAGE = 4
 """Counter levels between two registers, each about half an adder level. Behind the last register is the adder."""
 
+SIZES = (6, 3)
+"""Bits that a counter adds."""
+
 Bit = TypeVar("Bit")
 Heap = list[list[Bit]]
 """The bits to be added, by weight: those in list c count 2^c each."""
 
 
-def first_group(tables: int, code: WeightCode) -> int:
-    """How many products fit before a table of ``tables`` inputs."""
-    return max(1, tables // (2 if code.kind == "binary" or code.kind == "complement" else 3))
+def first_group(code: WeightCode) -> int:
+    """How many products fit before a table of 6 inputs: they have 2 each, or 3 with a magnitude and a sign."""
+    return 3 if code.kind in ("binary", "complement") else 2
 
 
 def compress(heap: Heap, sizes: tuple[int, ...], counter: Callable[[list[Bit]], list[Bit]]) -> Heap:
@@ -45,18 +48,13 @@ def compress(heap: Heap, sizes: tuple[int, ...], counter: Callable[[list[Bit]], 
     return result
 
 
-def counters(tables: int) -> tuple[int, ...]:
-    """The sizes of counters for tables of that many inputs."""
-    return (6, 3) if tables == 6 else (3,)
-
-
 def reduced(heap: Heap) -> bool:
     """Whether an adder of two numbers can finish."""
     return all(len(bits) <= 2 for bits in heap)
 
 
 @lru_cache(maxsize=4096)
-def plan(heights: tuple[int, ...], tables: int, group: int) -> tuple[tuple[tuple[int, ...], ...], int]:
+def plan(heights: tuple[int, ...], group: int) -> tuple[tuple[tuple[int, ...], ...], int]:
     """The heights of the heap after each level, and the bits that come out of counters."""
     made = 0
 
@@ -72,7 +70,7 @@ def plan(heights: tuple[int, ...], tables: int, group: int) -> tuple[tuple[tuple
         heap = compress(heap, tuple(range(group, 1, -1)), counter)
         levels.append(tuple(map(len, heap)))
     while not reduced(heap):
-        heap = compress(heap, counters(tables), counter)
+        heap = compress(heap, SIZES, counter)
         levels.append(tuple(map(len, heap)))
     return tuple(levels), made
 
@@ -86,20 +84,20 @@ def full_heights(simd: int, code: WeightCode, bits: int) -> tuple[int, ...]:
     return tuple(heights)
 
 
-def levels(simd: int, code: WeightCode, bits: int, tables: int) -> int:
+def levels(simd: int, code: WeightCode, bits: int) -> int:
     """Counter levels that any lane needs."""
-    return len(plan(full_heights(simd, code, bits), tables, first_group(tables, code))[0])
+    return len(plan(full_heights(simd, code, bits), first_group(code))[0])
 
 
-def stages(simd: int, code: WeightCode, bits: int, tables: int) -> int:
+def stages(simd: int, code: WeightCode, bits: int) -> int:
     """Pipeline registers in a lane."""
-    return -(-levels(simd, code, bits, tables) // LEVELS_PER_STAGE)
+    return -(-levels(simd, code, bits) // LEVELS_PER_STAGE)
 
 
-def features(simd: int, code: WeightCode, bits: int, tables: int) -> dict[str, float]:
+def features(simd: int, code: WeightCode, bits: int) -> dict[str, float]:
     """Bits of products, bits out of counters, bits of the adder and of registers, for one lane."""
-    heap, group = full_heights(simd, code, bits), first_group(tables, code)
-    heaps, made = plan(heap, tables, group)
+    heap, group = full_heights(simd, code, bits), first_group(code)
+    heaps, made = plan(heap, group)
     registered = heaps[::-1][::LEVELS_PER_STAGE]
     adder = sum(height == 2 for height in heaps[-1]) if heaps else 0
     return {
@@ -111,20 +109,16 @@ def features(simd: int, code: WeightCode, bits: int, tables: int) -> dict[str, f
 
 
 class CompressorDot(DotProduct):
-    """What :class:`DotProduct` computes, with counters for tables of ``tables`` inputs (4 or 6) and one adder.
+    """What :class:`DotProduct` computes, with counters and one adder.
 
     A register follows the last counter level and every fourth before it.
     """
 
-    def __init__(self, peaks: Peaks, code: WeightCode, bits: int, tables: int):
-        self._tables = tables
+    def __init__(self, peaks: Peaks, code: WeightCode, bits: int):
         self._used = [tree[0][0] > 0 for tree in peaks.trees]
         super().__init__(peaks, code, bits)
 
-    tables = property(lambda self: self._tables, doc="Inputs of the tables that counters are made for.")
-    stages = property(
-        lambda self: stages(self._simd, self._code, self._bits, self._tables), doc="Latency in enabled cycles."
-    )
+    stages = property(lambda self: stages(self._simd, self._code, self._bits), doc="Latency in enabled cycles.")
 
     def elaborate(self, platform) -> Module:
         m = Module()
@@ -136,10 +130,10 @@ class CompressorDot(DotProduct):
                     m.d.comb += product.eq(self._product(k, plane))
                 for bit in range(self._bits):
                     heap[plane + bit].append(product[bit])
-        group = first_group(self._tables, self._code)
-        count = levels(self._simd, self._code, self._bits, self._tables)
+        group = first_group(self._code)
+        count = levels(self._simd, self._code, self._bits)
         for level in range(count):
-            sizes = counters(self._tables) if level else tuple(range(group, 1, -1))
+            sizes = SIZES if level else tuple(range(group, 1, -1))
             heap = self._named(
                 m, compress(heap, sizes, _counter), level, register=(count - 1 - level) % LEVELS_PER_STAGE == 0
             )

@@ -62,8 +62,8 @@ class MatVec(Rewriting):
         How weights are stored: ``auto``, as above; ``binary``; ``ternary``, 2 bits; ``dense``, ternary in 8 bits for
         five, which takes a decoder (:mod:`bitloom.hw.trits`) and one more register; n for n bits of sign and magnitude.
     tree : str
-        How products are added: ``balanced``, a tree of adders; ``compressor``, counters of 6-input tables and one adder
-        (:mod:`bitloom.hw.compressor`), ``compressor4``, the same of 4-input tables; ``auto``: ``balanced``.
+        How products are added: ``balanced``, a tree of adders; ``compressor``, counters and one adder
+        (:mod:`bitloom.hw.compressor`), which is less for binary weights and activations; ``auto``: ``balanced``.
     writable : bool
         Weights and bias can be written: nothing depends on their first values but ``code``, which must be named, and
         ``accumulator`` must hold the sums of any weights of the code. ``distributed`` memory is flip-flops then.

@@ -16,8 +16,8 @@ from .parameters import one_of, pack
 from .trits import TRITS, decode_trits
 from .weights import ActivationCode, FoldedWeights, WeightCode
 
-TREES = {"auto": 0, "balanced": 0, "compressor": 6, "compressor4": 4}
-"""How products are added, and the inputs of the tables that counters are made for."""
+TREES = ("auto", "balanced", "compressor")
+"""How products are added."""
 
 
 class Products(Protocol):
@@ -93,7 +93,7 @@ class AndXor:
         """Pipeline registers: those of the trees, and one behind a decoder."""
         if self._tree == "balanced":
             return self._code.dense + dot.stages(self._simd, self._code)
-        return self._code.dense + compressor.stages(self._simd, self._code, self._bits, TREES[self._tree])
+        return self._code.dense + compressor.stages(self._simd, self._code, self._bits)
 
     scale = property(lambda self: self._acts.scale, doc="What a sum of 1 counts for.")
 
@@ -111,7 +111,7 @@ class AndXor:
         if self._tree == "balanced":
             count = {name: float(value) for name, value in self._peaks.features(self._bits).items()}
         else:
-            lane = compressor.features(self._simd, self._code, self._bits, TREES[self._tree])
+            lane = compressor.features(self._simd, self._code, self._bits)
             count = {name: float(self._folded.pe * value) for name, value in lane.items()}
         if self._code.dense:
             trits = self._folded.pe * self._simd
@@ -144,7 +144,7 @@ class AndXor:
     def _lane(self, peaks: dot.Peaks) -> dot.DotProduct:
         if self._tree == "balanced":
             return dot.DotProduct(peaks, self._code, self._bits)
-        return compressor.CompressorDot(peaks, self._code, self._bits, TREES[self._tree])
+        return compressor.CompressorDot(peaks, self._code, self._bits)
 
     def _decode(self, m: Module, en: Value, x: Value, w: Value) -> tuple[Signal, Signal]:
         """Beat and weights behind a register, the weights in 2 bits each."""
