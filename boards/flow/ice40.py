@@ -17,6 +17,12 @@ _DEVICES = {
 }  # fmt: skip
 _SPEEDS = {"iCE40LP": "lp", "iCE40HX": "hx", "iCE40UP": "u", "iCE5LP": "u"}
 
+# Inference takes the multipliers that stand in the RTL for its own and sets them anew, without their registers (seen in
+# yosys 0.70; its issue 2922 is of the kind): meanwhile they have another name.
+_HIDE = ("read_verilog -lib +/ice40/cells_sim.v", "copy SB_MAC16 instantiated_SB_MAC16",
+         "chtype -set instantiated_SB_MAC16 t:SB_MAC16")  # fmt: skip
+_SHOW = ("chtype -set SB_MAC16 t:instantiated_SB_MAC16",)
+
 
 class ICE40(FamilyFlow):
     """iCE40: logic cells of one LUT4, one carry and one flip-flop; 4 kbit memories; 16×16 multipliers on UltraPlus."""
@@ -27,7 +33,8 @@ class ICE40(FamilyFlow):
 
     def synthesis(self, board: Board, dsp: bool) -> str:
         speed = next(value for key, value in _SPEEDS.items() if board.make_platform().device.startswith(key))
-        return f"synth_ice40 -device {speed}{' -dsp' if dsp else ''} -top top"
+        command = f"synth_ice40 -device {speed}{' -dsp' if dsp else ''} -top top"
+        return "\n".join([*_HIDE, command, *_SHOW]) if dsp else command
 
     def count(self, cells: Cells) -> Resources:
         kinds = Counter(cell["type"] for cell in cells.values())

@@ -4,6 +4,7 @@
 | testpoint | stage | test |
 | --- | --- | --- |
 | cell and description agree in every cycle, enables at random; a wrong parameter shows | full | test_as_described |
+| inference of other multipliers leaves the cells in the RTL as they are | full | test_inference_leaves_cells_alone |
 | what a model does not do ends the simulation | full | test_refused |
 | RTL of one family is given its models; of two, it is refused | smoke | test_modelled |
 """
@@ -15,11 +16,15 @@ import pytest
 from amaranth.hdl import signed, unsigned
 
 from bitloom import WorkError
+from bitloom.boards.board import load
+from bitloom.boards.flow.families import FLOWS
 from bitloom.codegen import emit
 from bitloom.hw import PackedMatVec
 from bitloom.hw.multiplier import Multiplier
-from bitloom.sim import cells
+from bitloom.sim import cells, netlist
 from bitloom.sim.verilator import Public, build, run
+
+from .conftest import yosys
 
 MULTIPLIERS = {
     "ecp5_signed": Multiplier(signed(18), signed(18), device="ecp5"),
@@ -145,6 +150,25 @@ def test_as_described(monkeypatch, tmp_path, shared):
     assert [name for name in names if not values[f"{name}_active"]] == []
     assert [name for name in names if values[f"{name}_bad_cell"]] == []
     assert [name for name in names if not values[f"{name}_bad_damaged"]] == []
+
+
+def test_inference_leaves_cells_alone(monkeypatch, tmp_path):
+    """Beside a product of wires, for which a multiplier of its own is found."""
+    text = emitted(monkeypatch, MULTIPLIERS["ice40_split"], "inner", True)
+    (tmp_path / "rtl.v").write_text(text + """
+module top(input clk, input en, input [15:0] a, input [15:0] b, output [31:0] o, output reg [31:0] q);
+  inner inner(.clk(clk), .en(en), .a(a), .b(b), .o(o), .rst(1'b0));
+  always @(posedge clk) q <= a * b;
+endmodule
+""")
+    command = FLOWS["ice40"].synthesis(load("icebreaker"), True)
+    yosys(f"read_verilog rtl.v\n{command}\ncheck -assert\nwrite_json netlist.json\n", tmp_path)
+    found = netlist.read(tmp_path / "netlist.json").cells.values()
+    blocks = [cell for cell in found if cell["type"] == "SB_MAC16"]
+    assert len(blocks) == 2
+    (cell,) = (cell["parameters"] for cell in blocks if int(cell["parameters"]["MODE_8x8"], 2))
+    values = {name: int(cell[name], 2) for name in ("A_REG", "B_REG", "TOP_8x8_MULT_REG", "TOPOUTPUT_SELECT")}
+    assert values == {"A_REG": 1, "B_REG": 1, "TOP_8x8_MULT_REG": 1, "TOPOUTPUT_SELECT": 2}
 
 
 def test_refused(monkeypatch, tmp_path, shared):
