@@ -8,10 +8,10 @@ which the layer's 1536² would take 1,755.4 cycles per vector if nothing were ev
 tables and 28 columns, MatVec 28 columns and 48 inputs: the same rate, and nearly nothing left over.
 
 Simulated: 64 random vectors back to back through the emitted Verilog in Verilator, every bit of every output compared
-with NumPy, cycles counted between the last output beats of one vector and the next.
+with NumPy, cycles counted from the first output beat of one vector to that of the next.
 
-Synthesized: the whole unit flattened, its weights outside (they are the same bits in block memory for both, and take no
-LUTs). The parts of the table-lookup unit are synthesized one by one: a table 16 times, an adder tree 28 times, the
+Synthesized: the whole unit flattened, its weights outside (in block memory they take no LUTs; five bits for three
+weights where sums are looked up, two bits a weight where terms are selected). The parts of the table-lookup unit are synthesized one by one: a table 16 times, an adder tree 28 times, the
 accumulators once; what the whole takes beyond them is control, input and what flattening changes. LUT6 are counted as
 for the perceptron above. A public pipelined dot product of eight lanes takes 149 LUT6: 18.6 for each product.
 """
