@@ -11,9 +11,10 @@ Simulated: 64 random vectors back to back through the emitted Verilog in Verilat
 with NumPy, cycles counted from the first output beat of one vector to that of the next.
 
 Synthesized: the whole unit flattened, its weights outside (in block memory they take no LUTs; five bits for three
-weights where sums are looked up, two bits a weight where terms are selected). The parts of the table-lookup unit are synthesized one by one: a table 16 times, an adder tree 28 times, the
-accumulators once; what the whole takes beyond them is control, input and what flattening changes. LUT6 are counted as
-for the perceptron above. A public pipelined dot product of eight lanes takes 149 LUT6: 18.6 for each product.
+weights where sums are looked up, two bits a weight where terms are selected). The parts of the table-lookup unit are
+synthesized one by one: a table 16 times, an adder tree 28 times, the accumulators once; what the whole takes beyond
+them is control, input and what flattening changes. LUT6 are counted as for the perceptron above. A public pipelined dot
+product of eight lanes takes 149 LUT6: 18.6 for each product.
 """
 
 from __future__ import annotations

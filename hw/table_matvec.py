@@ -266,8 +266,7 @@ class TableMatVec(Component):
 
     def _make_table(self, m: Module, steps: TableSteps) -> SerialTable | ParallelTable:
         table = SerialTable(self._table, self.table_memory) if self._folding.serial else ParallelTable(self._table)
-        shared = {"build", "start", "select", "minus", "write", "address", "half", "load"}
-        ports = [name for name in table.signature.members if name in shared]
+        ports = [name for name in table.signature.members if name in steps.signature.members and name != "en"]
         m.d.comb += [getattr(table, name).eq(getattr(steps, name)) for name in ports]
         return table
 
