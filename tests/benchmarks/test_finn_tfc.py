@@ -45,15 +45,15 @@ def test_count(tmp_path):
     cells = [lut("LUT6", 10), lut("INV", 11), lut("LUT2", 12), lut("MUXF7", 13), lut("MUXF8", 14)]
     cells[3]["connections"] |= {"I0": [10], "I1": [99]}  # one from a LUT, one routed through
     cells += [{"type": "CARRY4", "connections": {"S": [11, 98, "0", 97]}}]
-    others = ("RAM32M", "SRL16E", "FDRE", "FDSE", "RAMB36E1", "RAMB18E1", "$scopeinfo")
+    others = ("RAM32M", "DSP48E1", "SRL16E", "FDRE", "FDSE", "RAMB36E1", "RAMB18E1", "$scopeinfo")
     cells += [{"type": kind, "connections": {}} for kind in others]
     netlist = tmp_path / "netlist.json"
     netlist.write_text(json.dumps({"modules": {"top": {"cells": dict(enumerate(cells))}}}))
     found = xc7.count(netlist)
     assert (found.luts, found.lutram, found.srl, found.through) == (3, 4, 1, 3)
-    assert (found.lut6, found.ff, found.carry4, found.ramb18) == (11, 2, 1, 3)
-    netlist.write_text(json.dumps({"modules": {"top": {"cells": {"a": {"type": "DSP48E1", "connections": {}}}}}}))
-    with pytest.raises(BitloomError, match="cells that are not counted: DSP48E1"):
+    assert (found.lut6, found.ff, found.carry4, found.ramb18, found.dsp) == (11, 2, 1, 3, 1)
+    netlist.write_text(json.dumps({"modules": {"top": {"cells": {"a": {"type": "URAM288", "connections": {}}}}}}))
+    with pytest.raises(BitloomError, match="cells that are not counted: URAM288"):
         xc7.count(netlist)
 
 
