@@ -32,7 +32,7 @@ class Unit:
 
 
 UNITS: dict[str, tuple[Unit, ...]] = {
-    "ecp5": (Unit("MULT18X18D", 18, 18, 1, True, 3),),
+    "ecp5": (Unit("MULT18X18D", 18, 18, 1, True, 2),),
     "ice40": (Unit("SB_MAC16", 16, 16, 1, True, 3), Unit("SB_MAC16", 8, 8, 2, True, 2)),
     "gowin": (Unit("MULT18X18", 18, 18, 1, True, 3), Unit("MULT9X9", 9, 9, 2, True, 3)),
     "dsp48e1": (Unit("DSP48E1", 25, 18, 1, False, 3),),
@@ -54,7 +54,7 @@ class Primitives:
 
 
 class Multiplier(Component):
-    """Products of signed ``a`` and ``b`` in one multiplier block of a device, all its registers used.
+    """Products of signed ``a`` and ``b`` in one multiplier block of a device, between registers of the block.
 
     In RTL for a device (``platform`` a :class:`Primitives`) on ``ecp5``, ``ice40`` and ``gowin`` this is the primitive
     with all its parameters; in Amaranth's simulator, without a device and on ``dsp48e1`` and ``dsp48e2`` it is a
@@ -144,10 +144,14 @@ class Multiplier(Component):
         return wide[0], wide[1]
 
     def _ecp5(self, m: Module) -> None:
-        """Shift inputs stay open, because no wire of the fabric leads to them."""
+        """Operand and pipeline registers; shift inputs stay open, because no wire of the fabric leads to them.
+
+        The output register is left out: nextpnr-ecp5 writes all of its configuration but the choice of its enable
+        (REG_OUTPUT_CE, seen in 0.11), so that whether it stands still with ``en`` low is not known.
+        """
         a, b = self._operands(0)
         product = Signal(36)
-        registers = {f"p_REG_{name}_CLK": "CLK0" for name in ("INPUTA", "INPUTB", "PIPELINE", "OUTPUT")}
+        registers = {f"p_REG_{name}_CLK": "CLK0" for name in ("INPUTA", "INPUTB", "PIPELINE")}
         controls = {f"p_REG_{name}_{what}": f"{what}0" for what in ("CE", "RST")
                     for name in ("INPUTA", "INPUTB", "INPUTC", "PIPELINE", "OUTPUT")}  # fmt: skip
         bits = {f"i_{port}{k}": value[k] for port, value in zip("ABC", (a, b, Const(0, 18))) for k in range(18)}
@@ -157,6 +161,7 @@ class Multiplier(Component):
             "MULT18X18D",
             **registers,
             p_REG_INPUTC_CLK="NONE",
+            p_REG_OUTPUT_CLK="NONE",
             **controls,
             **{f"p_CLK{k}_DIV": "ENABLED" for k in range(4)},
             p_GSR="DISABLED",

@@ -178,7 +178,7 @@ def test_features():
     assert whole["multipliers"] == 2 and "constant_multipliers" not in whole
     ternary = packed(np.array([[-1, 1]] * 3), pe=3, simd=1, activation="u8", device="ecp5")
     assert ternary.features()["overlap_bits"] == 2
-    assert ternary.features()["register_bits"] == 8 + 2 * 3
+    assert ternary.features()["register_bits"] == 8 + 2 * 2
 
 
 def test_inferred(synthesize):
