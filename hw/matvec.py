@@ -124,7 +124,7 @@ class MatVec(Rewriting):
         self._accumulator = self._fitting(accumulator)
         self._memory = one_of("memory", memory, ("auto", "block", "distributed"))
         self._buffer = self._choose_buffer(buffer)
-        self._weight_rom = self._memory_of(self._products.words, self._products.width, self.interval, "skip")
+        self._weight_rom = self._weight_memory()
         self._start_rom, self._start_width = self._make_start_rom()
         members = {"i": In(vector(activation, self._simd)), "o": Out(vector(accumulator, self._pe))}
         super().__init__(members | ({"w": In(self._access.signature)} if self._rewrites else {}))

@@ -1,8 +1,6 @@
 # amaranth: UnusedElaboratable=no
 """Rewriting: where the constants of a matrix–vector unit are, and how they are written while it runs."""
 
-from collections.abc import Callable
-
 import numpy as np
 from amaranth.hdl import Module, Shape, Signal, Value
 
@@ -64,19 +62,22 @@ class Rewriting(Component):
             Sums(weights, None, self._groups, -most, most).fitting(accumulator)
         return self._sums.fitting(accumulator)
 
-    def _memory_of(self, words: Callable[[], list[int]], width: int, depth: int, collision: str) -> Rom:
-        """Where words are: a ROM, or a memory if they can be written."""
+    def _weight_memory(self) -> Rom:
+        """Where the weights are: a ROM, or a memory if they can be written, from which steps do not read what is being
+        written."""
+        words, width, depth = self._products.words, self._products.width, self.interval
         if not self._rewrites:
             return Rom(words, width, self._memory, depth=depth)
         memory = "registers" if self._memory == "distributed" else self._memory
-        return WeightMemory(words, width, memory, depth=depth, port=self._port, collision=collision)
+        return WeightMemory(words, width, memory, depth=depth, port=self._port, collision="skip")
 
     def _make_start_rom(self) -> tuple[Rom | None, int]:
         """Where each neuron's sum starts, one word per neuron fold (one in all if they are equal); and their width."""
         start = self._products.start + (0 if self._bias is None else self._bias)
         if self._rewrites:
             width, rows = self._accumulator.width, start.reshape(-1, self._pe)
-            return self._memory_of(lambda: pack_rows(rows, width), width * self._pe, len(rows), "new"), width
+            words, memory = (lambda: pack_rows(rows, width)), "registers" if self._memory == "distributed" else "auto"
+            return WeightMemory(words, width * self._pe, memory, depth=len(rows), port=self._port), width
         if not start.any():
             return None, 0
         accumulator = max(shape.width for shape in self._lane_shapes)

@@ -253,7 +253,7 @@ def test_features():
     assert packed["rom_bits"] == 10 * 32 and count["rom_bits"] == 10 * 40
     unit = matvec(w, "dense", pe=2, simd=10, memory="block", buffer="registers")
     assert isinstance(unit.roms()["weights"], WeightMemory) and unit.roms()["start"].depth == 2
-    assert unit.features()["block_bits"] == 10 * 32 + 2 * 28
+    assert unit.features()["block_bits"] == 10 * 32 and unit.roms()["start"].memory == "registers"
     assert "constant_product_bits" not in matvec(w, "dense", pe=4, simd=50).features()
 
 
