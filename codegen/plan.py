@@ -38,13 +38,14 @@ class Stage:
 
     @property
     def memories(self) -> str:
-        """Where its constants live, in words: ``weights 1,024×12 block``."""
+        """Its tables and where its constants live, in words: ``weights 1,024×12 block``."""
         kinds: dict[str, list[str]] = {}
         for path, rom in self.component.roms().items():
             where = "constants" if rom.depth == 1 else rom.memory
             kinds.setdefault(f"{rom.depth:,}×{rom.width} {where}", []).append(path)
-        return ", ".join(f"{paths[0]} {kind}" if len(paths) == 1 else f"{len(paths)} of {kind}"
-                         for kind, paths in kinds.items())
+        tables = f"{self.folding.tables} tables of {self.folding.group} inputs, " if self.folding.tables else ""
+        return tables + ", ".join(f"{paths[0]} {kind}" if len(paths) == 1 else f"{len(paths)} of {kind}"
+                                  for kind, paths in kinds.items())
 
     @cached_property
     def predicted(self) -> Resources:
