@@ -25,31 +25,43 @@ ENGINES = {"TableMatVec": ("table 2", "table 3", "table 4"), "BitSerialMatVec": 
 BORROWED = ("rom_luts", "rom_bits", "rom_word_bits", "constant_")
 """Features (or how they begin) whose cost is MatVec's."""
 
+OWN = ("counter_bits",)
+"""What a MatVec with a compressor tree has beyond one with adders."""
+
 
 def write(rows: Sequence[tuple[Point, Measured]]) -> None:
     """Fit, print the errors, and put the entries into the families' files."""
     for family in BOARDS:
         path = COST / f"{family}.yaml"
         entries = yaml.safe_load(path.read_text())
+        usual = {kind: {name: cost for name, cost in entries["templates"]["MatVec"][kind].items() if name not in OWN}
+                 for kind in ("lut", "ff")}  # fmt: skip
         for template, names in ENGINES.items():
             found = [row for row in rows if row[0].family == family and row[0].engine in names]
             if found:
-                usual = entries["templates"]["MatVec"]
-                entries["templates"][template] = {kind: _entry(family, template, kind, found, usual[kind])
-                                                  for kind in ("lut", "ff")}  # fmt: skip
+                entries["templates"][template] = {
+                    kind: _entry(f"{family:6} {template:15} {kind:4}", found, kind, {name: cost for name, cost
+                                 in usual[kind].items() if name.startswith(BORROWED)})
+                    for kind in ("lut", "ff")
+                }  # fmt: skip
+        counted = [row for row in rows if row[0].family == family and row[0].engine == "compressor" and not row[0].bits]
+        if counted:
+            entries["templates"]["MatVec"] = {
+                kind: _entry(f"{family:6} {'counters':15} {kind:4}", counted, kind, usual[kind], OWN)
+                for kind in ("lut", "ff")
+            }
         path.write_text(HEADER + yaml.safe_dump(entries, sort_keys=False))
 
 
-def _entry(family: str, template: str, kind: str, rows: Sequence[tuple[Point, Measured]],
-           usual: dict[str, float]) -> dict[str, float]:
-    """The coefficients of one template for LUTs or flip-flops."""
+def _entry(what: str, rows: Sequence[tuple[Point, Measured]], kind: str, lent: dict[str, float],
+           only: Sequence[str] | None = None) -> dict[str, float]:
+    """The coefficients for LUTs or flip-flops: those ``lent``, fitted ones of the other features or ``only`` these."""
     features = [{**point.component().features(), "unit": 1.0} for point, _ in rows]
-    own = [{name: value for name, value in row.items() if not name.startswith(BORROWED)} for row in features]
-    lent = {name: value for name, value in usual.items() if name.startswith(BORROWED)}
+    own = [{name: value for name, value in row.items()
+            if (name in only if only else name not in lent and not name.startswith(BORROWED))} for row in features]
     rest = [sum(lent.get(name, 0) * value for name, value in row.items()) for row in features]
     counts = [getattr(found, kind) for _, found in rows]
     trial = fit(own, list(np.maximum(0, np.array(counts) - rest)))
-    missed = errors({**trial, **lent}, features, counts)
-    print(f"{family:6} {template:15} {kind:4} {len(rows)} points: {np.median(missed):6.1%} median "
-          f"{missed.max():6.1%} worst error")
-    return {**trial, **lent}
+    missed = errors({**lent, **trial}, features, counts)
+    print(f"{what} {len(rows)} points: {np.median(missed):6.1%} median {missed.max():6.1%} worst error")
+    return {**lent, **trial}

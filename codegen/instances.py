@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from amaranth.lib.wiring import Component
 
 from bitloom import RequestError, hw
@@ -65,7 +66,9 @@ def _matvec(graph: Graph, node: MatMul, folding: Folding, family: Family) -> Com
         return hw.PackedMatVec(node.weights, device=family.multiplier, **common)
     if folding.template == "BitSerialMatVec":
         return hw.BitSerialMatVec(node.weights, **common)
-    return hw.MatVec(node.weights, groups=node.groups, **common)
+    folded = folding.pe * folding.simd * node.groups < node.weights.size
+    popcount = folded and x.format.bipolar and bool(np.all(np.abs(node.weights) == 1))
+    return hw.MatVec(node.weights, groups=node.groups, tree="compressor" if popcount else "balanced", **common)
 
 
 def _depthwise(graph: Graph, node: Node, folding: Folding) -> Component:
