@@ -2,15 +2,15 @@
 
 ``random_dag(seed)`` adds one random step after the other to the current value: a layer (matrix product or convolution,
 now and then a pooling behind it, then a quantizer), a move of values, a residual sum, a concatenation of branches.
-Every format is wide enough by range analysis, some wider than need be; sizes are odd ones on purpose.
+Every format is wide enough by range analysis, some wider than need be; sizes are odd ones on purpose. What every step
+needs, and the quantizers, are in :mod:`support.random_nodes`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from math import gcd, prod
-from typing import Any
 
 import numpy as np
 
@@ -25,23 +25,15 @@ from bitloom.quant import (
     Graph,
     Input,
     MatMul,
-    Node,
     Pad,
     Pool,
-    Range,
-    Requantize,
     Reshape,
-    Table,
     Tensor,
-    Threshold,
     Upsample,
     verify,
 )
 
-FORMATS = (BIPOLAR, Format(2, True), *(Format(b) for b in range(1, 9)), *(Format(b, True) for b in range(2, 9)))
-"""What quantizers give; the ternary −1 … 1 has the format of two signed bits."""
-
-ODDS = np.array([6, 6, 5, 5, 5, 4, 1, 1, 1, 1, 2, 3, 3, 1, 1, 1, 1], float)
+from .random_nodes import RandomNodes
 
 
 @dataclass(frozen=True)
@@ -67,13 +59,12 @@ def random_dag(seed: int, *, size: str = "small") -> Graph:
     return _Builder(np.random.default_rng([seed, 17]), SIZES[size]).graph(f"dag{seed}")
 
 
-class _Builder:
-    """Nodes so far with the ranges of their values; each method adds to them and returns the new value's name."""
+class _Builder(RandomNodes):
+    """Layers, moves of values and branches within the bounds of a size."""
 
     def __init__(self, rng: np.random.Generator, size: Size) -> None:
-        self.rng, self.size = rng, size
-        self.nodes: dict[str, Node] = {}
-        self.ranges: dict[str, Range] = {}
+        super().__init__(rng)
+        self.size = size
         self.macs = 0
 
     def graph(self, name: str) -> Graph:
@@ -93,35 +84,6 @@ class _Builder:
             value = self._put(ArgMax("class", (value,), index))
         return verify(Graph(name, tuple(self.nodes.values()), value))
 
-    def shape(self, value: str) -> tuple[int, ...]:
-        """The shape of a value."""
-        return self.nodes[value].output.shape
-
-    def format(self, value: str) -> Format:
-        """The format of a value."""
-        return self.nodes[value].output.format
-
-    def _pick(self, options: Sequence[Any]) -> Any:
-        return options[int(self.rng.integers(len(options)))]
-
-    def _some(self, low: int, high: int) -> int:
-        return int(self.rng.integers(low, high, endpoint=True))
-
-    def _put(self, node: Node) -> str:
-        self.ranges[node.name] = node.ranges(*(self.ranges[name] for name in node.inputs))
-        self.nodes[node.name] = node
-        return node.name
-
-    def _add(self, operator: type[Node], *inputs: str, fmt: Format | None = None, **constants: object) -> str:
-        """A node whose shape and, unless given, format (now and then too wide) follow from what it gives."""
-        name = f"{operator.__name__.lower()}{len(self.nodes)}"
-        node = operator(name, inputs, Tensor(self.shape(inputs[0]), Format(1)), **constants)
-        lo, hi = node.ranges(*(self.ranges[value] for value in inputs))
-        if fmt is None:
-            fmt = Format.of_range(int(lo.min()), int(hi.max()))
-            fmt = replace(fmt, bits=fmt.bits + (self._some(1, 3) if self.rng.random() < 0.2 else 0))
-        return self._put(replace(node, output=Tensor(lo.shape, fmt)))
-
     def _input(self) -> str:
         dims = self._pick((1, 2, 2, 3, 3, 3, 3))
         while True:
@@ -131,13 +93,6 @@ class _Builder:
                 break
         fmt = self._quantized_format()
         return self._put(Input("x", (), Tensor(shape, fmt)))
-
-    def _quantized_format(self) -> Format:
-        return FORMATS[int(self.rng.choice(len(FORMATS), p=ODDS / ODDS.sum()))]
-
-    def _narrow(self, value: str, bits: int = 8) -> str:
-        """The value, quantized if it has more than ``bits`` bits."""
-        return value if self.format(value).bits <= bits else self._quantize(value)
 
     def _fits(self, macs: int, *shape: int) -> bool:
         return self.macs + macs <= self.size.macs and prod(shape) <= self.size.elements
@@ -239,66 +194,6 @@ class _Builder:
         splits += [(*spatial, n, channels // n) for n in (2, 3) if channels % n == 0 and len(spatial) < 2]
         shape = self._pick(splits)
         return self._put(Reshape(f"reshape{len(self.nodes)}", (value,), Tensor(shape, self.format(value))))
-
-    def _rows(self, value: str) -> tuple[np.ndarray, np.ndarray]:
-        """Least and greatest value per channel, or of all in one row."""
-        lo, hi = (bound.reshape(-1, bound.shape[-1]) for bound in self.ranges[value])
-        lo, hi = lo.min(0), hi.max(0)
-        return (lo, hi) if self.rng.random() < 0.7 else (lo.min(keepdims=True), hi.max(keepdims=True))
-
-    def _quantize(self, value: str) -> str:
-        """A threshold, a requantization or, of few bits, a table."""
-        options = [self._threshold, self._threshold, self._requantize]
-        if self.format(value).bits <= 6:
-            options.append(self._table)
-        return self._pick(options)(value)
-
-    def _levels(self, fmt: Format) -> tuple[int, int]:
-        """The least output and how many levels there are above it."""
-        y_min = fmt.lo + (1 if fmt.signed and self.rng.random() < 0.7 else 0)
-        return y_min, self._some(max(1, fmt.hi - y_min - 1), fmt.hi - y_min) if fmt.bits > 1 else 1
-
-    def _threshold(self, value: str) -> str:
-        fmt = self._quantized_format()
-        lo, hi = self._rows(value)
-        if fmt.bipolar:
-            rows = self.rng.integers(lo - 1, hi + 2)[:, None]
-            return self._add(Threshold, value, fmt=fmt, thresholds=rows, y_min=-1, y_step=2)
-        y_min, levels = self._levels(fmt)
-        if levels >= 4 and self.rng.random() < 0.6:
-            rows = self._staircase(lo, hi, levels)
-        else:
-            rows = np.sort(self.rng.integers(lo - 1, hi + 2, (levels, len(lo))).T, axis=1)
-        return self._add(Threshold, value, fmt=fmt, thresholds=rows, y_min=y_min)
-
-    def _staircase(self, lo: np.ndarray, hi: np.ndarray, levels: int) -> np.ndarray:
-        """Rows of a linear function, as the thresholds of a scale and an offset are."""
-        slope = levels / np.maximum(1, hi - lo) * self.rng.uniform(0.6, 1.6, len(lo))
-        if self.rng.random() < 0.5:
-            slope = np.exp2(np.round(np.log2(slope)))
-        start = lo + self.rng.uniform(0, 1, len(lo)) / slope
-        return np.ceil(start[:, None] + np.arange(levels) / slope[:, None])
-
-    def _requantize(self, value: str) -> str:
-        fmt = self._quantized_format()
-        fmt = Format(3, True) if fmt.bits < 2 else fmt
-        lo, hi = self._rows(value)
-        y_min, levels = self._levels(fmt)
-        shift = self._some(0, 12)
-        scale = levels / np.maximum(1, hi - lo) * self.rng.uniform(0.6, 1.6, len(lo)) * 2**shift
-        multiplier = np.maximum(1, np.round(scale if self.rng.random() < 0.7 else scale[:1])).astype(np.int64)
-        offset = (y_min << shift) - lo * multiplier + self.rng.integers(0, 1 << shift, len(lo))
-        return self._add(Requantize, value, fmt=fmt, multiplier=multiplier, offset=offset, shift=shift,
-                         y_min=y_min, y_max=y_min + levels)
-
-    def _table(self, value: str) -> str:
-        value = self._narrow(value, 6)
-        x, fmt = self.format(value), self._quantized_format()
-        entries = (self._pick((1, self.shape(value)[-1])), x.hi - x.lo + 1)
-        table = self.rng.choice([-1, 1], entries) if fmt.bipolar else self.rng.integers(fmt.lo, fmt.hi + 1, entries)
-        if self.rng.random() < 0.4:
-            table = np.sort(table, axis=1)
-        return self._add(Table, value, fmt=fmt, table=table, x_min=x.lo)
 
     def _branch(self, value: str, channels: int) -> str:
         """A value of the same positions with ``channels`` channels (or one), quantized or not."""
