@@ -123,16 +123,16 @@ class Accumulators(Component):
             base = self._shift_register(m, self.en & active, sums)
         else:
             base = self._memory(m, active, n, sums)
-        if self._kind != "block":
-            base = Mux(first, self._start(m), base)
+        if self._rom is not None:
+            base = Mux(first, self._start(m, self._rom), base)
         with m.If(self.en & active):
             m.d.sync += sums.eq(self._added(base))
         m.d.comb += self.o.eq(sums)
         return m
 
-    def _start(self, m: Module) -> Value:
+    def _start(self, m: Module, rom: Rom) -> Value:
         """The constants of the sums whose terms come now."""
-        m.submodules.start = rom = self._rom
+        m.submodules.start = rom
         m.d.comb += [rom.en.eq(self.en), rom.addr.eq(self.n)]
         words = [rom.data.word_select(lane, self._start_width).as_signed() for lane in range(len(self._widths))]
         extended = [Signal(width, name=f"start_{lane}") for lane, width in enumerate(self._widths)]

@@ -91,15 +91,15 @@ class InputBuffer(Component):
         vector, write_vector = Signal(2), Signal(2)  # numbers of the vector read and of the one written, modulo 4
         apart = Signal(2)
         same_s = Signal()
-        counted = self._neuron_fold is not None
-        last_fold = Signal(name="last_fold") if counted else self.last_fold
+        folds = self._neuron_fold
+        last_fold = self.last_fold if folds is None else Signal(name="last_fold")
         step = Signal()
-        later_fold = (self.n != 0) if counted else ~self.first_fold
+        later_fold = ~self.first_fold if folds is None else self.n != 0
 
         m.d.comb += [
             apart.eq(vector ^ write_vector),  # 0 is the same vector, 2 is two ahead, the rest is one ahead
             same_s.eq(self.s == write_s),
-            *([last_fold.eq(self.n == self._neuron_fold - 1)] if counted else []),
+            *([] if folds is None else [last_fold.eq(self.n == folds - 1)]),
             self.ready.eq(later_fold | (apart != 0) | ~same_s),
             self.i.ready.eq((apart != 2) | (last_fold & ~same_s)),
             self.last.eq(self.s == self._synapse_fold - 1),
@@ -125,8 +125,8 @@ class InputBuffer(Component):
         with m.If(step):
             m.d.sync += self.s.eq(advance(self.s, self._synapse_fold))
             with m.If(self.last):
-                if counted:
-                    m.d.sync += self.n.eq(advance(self.n, self._neuron_fold))
+                if folds is not None:
+                    m.d.sync += self.n.eq(advance(self.n, folds))
                 with m.If(last_fold):
                     m.d.sync += vector.eq(vector + 1)
         if self._tag:

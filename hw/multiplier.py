@@ -1,6 +1,7 @@
 # amaranth: UnusedElaboratable=no
 """Multiplier: one multiplier block of a device, with its own registers."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Shape, Signal, Value, signed
@@ -111,8 +112,10 @@ class Multiplier(Component):
     _name = property(lambda self: self._unit.cell or "a multiplier of no particular device")
 
     def elaborate(self, platform) -> Module:
-        make = {"ecp5": self._ecp5, "ice40": self._ice40, "gowin": self._gowin}.get(self._device)
         m = Module()
+        instances: dict[str | None, Callable[[Module], None]]
+        instances = {"ecp5": self._ecp5, "ice40": self._ice40, "gowin": self._gowin}
+        make = instances.get(self._device)
         if make is None or not isinstance(platform, Primitives):
             self._described(m)
         else:

@@ -260,6 +260,8 @@ class PackedMatVec(MatVec):
         What :class:`MatVec` takes.
     """
 
+    _products: PackedProducts
+
     def __init__(self, weights: np.ndarray, *, device: str | None = None, **options: Any):
         self._device = None if device is None else one_of("device", device, tuple(UNITS))
         super().__init__(weights, **options)

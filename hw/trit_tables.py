@@ -280,12 +280,12 @@ def table_features(shape: TableShape, build: str, kind: str) -> dict[str, float]
     if build == "parallel":
         adders = (count - 1 - shape.group) * width
         return {"builder_bits": adders, "table_register_bits": (count - 1) * width, "lookup_mux_bits": looked * count}
-    features = {"builder_bits": width, "builder_mux_bits": (shape.group - 1) * width, "register_bits": width}
+    built: dict[str, float]
+    built = {"builder_bits": width, "builder_mux_bits": (shape.group - 1) * width, "register_bits": width}
     if kind == "distributed":
         depth = 2 << index_bits(shape.group)
-        return features | {"lookup_memory_bits": looked * depth, "lookup_bits": looked}
-    stored = {"table_register_bits": (2 * count - 3) * width, "lookup_mux_bits": looked * count}
-    return features | stored
+        return built | {"lookup_memory_bits": looked * depth, "lookup_bits": looked}
+    return built | {"table_register_bits": (2 * count - 3) * width, "lookup_mux_bits": looked * count}
 
 
 def steps_of(group: int) -> list[tuple[int, int, int]]:
