@@ -7,9 +7,15 @@ import numpy as np
 from amaranth.hdl import Cat, Const, Module, Mux, Shape, Value
 
 from . import dot
-from .parameters import pack, pack_rows
+from .parameters import pack, pack_rows, positive
 from .plane_pairs import PlanePairs
 from .weights import ActivationCode, WeightCode
+
+MOST_BITS = 8
+"""Bits that a weight can have."""
+
+NEVER = Const(0, 1)
+"""What is never the case, as a signal."""
 
 
 def least_bits(weights: np.ndarray) -> int:
@@ -21,6 +27,25 @@ def least_bits(weights: np.ndarray) -> int:
 def range_of(bits: int) -> tuple[int, int]:
     """The least and the greatest weight of ``bits`` bits; of one bit, −1 and +1."""
     return (-1, 1) if bits == 1 else (-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
+
+
+def bits_of(weights: np.ndarray, bits: int | None) -> int:
+    """``bits``, or the fewest if None, if it is 1 … 8 and these weights have no more.
+
+    :raises ValueError: it is not, or they have.
+    """
+    least = least_bits(weights)
+    bits = least if bits is None else positive("bits", bits)
+    if bits > MOST_BITS:
+        what = "bits must be" if least <= MOST_BITS else "weights must have"
+        raise ValueError(f"{what} at most {MOST_BITS}{'' if least <= MOST_BITS else ' bits'}, not {bits}")
+    lo, hi = range_of(bits)
+    if weights.min() < lo or weights.max() > hi or (bits == 1 and not weights.all()):
+        fit = "be −1 or +1" if bits == 1 else f"lie within {lo} … {hi}"
+        raise ValueError(
+            f"weights of bits = {bits} must {fit}, not reach {weights.min()} … {weights.max()} (use bits = {least})"
+        )
+    return bits
 
 
 class BitPlanes:
@@ -105,10 +130,12 @@ class BitPlanes:
         planes = "any" if self._any_bits else "single" if self._bits == 1 else "many"
         return PlanePairs(self._peaks.trees[0], self._acts.bits, planes)
 
-    def lanes(self, m: Module, en: Value, x: Value, w: Value, top: Value, single: Value) -> list[Value]:
+    def lanes(
+        self, m: Module, en: Value, x: Value, w: Value, top: Value = NEVER, single: Value = NEVER
+    ) -> list[Value]:
         """The sums of the lanes, ``stages`` cycles with ``en`` high after beat ``x`` and weights ``w`` were there.
 
-        ``top`` and ``single``: it is the top plane; it is the only one.
+        ``top`` and ``single``: it is the top plane; it is the only one. Neither is asked for where there is always one.
         """
         if self._acts.flip:
             x = x ^ pack([1 << (self._acts.bits - 1)] * self._simd, self._acts.bits)
@@ -130,5 +157,5 @@ class BitPlanes:
         if self._code.kind == "binary":
             return ~bits
         if not self._any_bits:
-            single = Const(0, 1)
+            single = NEVER
         return Cat(Cat(bit | single, Mux(single, ~bit, top)) for bit in bits)

@@ -1,31 +1,21 @@
 # amaranth: UnusedElaboratable=no
 """BitSerialMatVec: a folded matrix–vector unit that takes the bit planes of its weights one after another."""
 
-from functools import cached_property
-
 import numpy as np
 from amaranth.hdl import Module, Shape, Signal, Value
 from amaranth.lib.wiring import In
 
-from .bit_planes import BitPlanes, least_bits, range_of
+from .bit_planes import MOST_BITS, bits_of
 from .control import Buffered, Steps
-from .counters import advance
-from .matvec import MatVec
 from .parameters import integer_array, one_of, positive
-from .plane_accumulators import PlaneAccumulators
+from .plane_rewriting import PlaneRewriting
 from .plane_source import PlaneSource
-from .rom import Rom
 from .step_source import StepSource
 from .storage import storage
-from .sums import Sums
-from .weight_memory import PORT, WeightMemory
-from .write_access import WriteAccess
-
-MOST_BITS = 8
-"""Bits that a weight can have."""
+from .weight_memory import PORT
 
 
-class BitSerialMatVec(MatVec):
+class BitSerialMatVec(PlaneRewriting):
     """y = W·x + bias as :class:`MatVec` computes it, one bit plane of the weights per cycle instead of all of them.
 
     Step (n, p, s) of the NF = N / PE neuron folds, the bit planes from the top one and the SF = K / SIMD synapse folds
@@ -93,10 +83,11 @@ class BitSerialMatVec(MatVec):
         plane: str = "auto",
     ):
         weights = integer_array("weights", weights, 2)
-        self._weight_bits = _bits_of(weights, bits)
+        self._weight_bits = bits_of(weights, bits)
         self._writable = bool(writable)
         self._plane = one_of("plane", plane, ("auto", "and", "table"))
         self._max_bits = None if max_bits is None else _most_bits(max_bits, self._weight_bits, self._writable)
+        self._word_memory = memory
         super().__init__(
             weights,
             pe=pe,
@@ -108,16 +99,14 @@ class BitSerialMatVec(MatVec):
             bias=bias,
             memory="auto" if self._writable else memory,
             buffer=buffer,
+            port=port,
         )
-        self._port = positive("port", port)
         if self._writable:
-            self._make_writable(memory)
+            self._memory = memory
+            self._members["w"] = In(self._access.signature)
         if self._max_bits is not None:
             self._members["bits"] = In(range(1, self._max_bits + 1), init=self._weight_bits)
 
-    weight_bits = property(lambda self: self._weight_bits, doc="Bits per weight, at first where chosen at run time.")
-    writable = property(lambda self: self._writable, doc="Whether weights and bias can be written.")
-    max_bits = property(lambda self: self._max_bits, doc="The most planes at run time, or None if they are fixed.")
     interval = property(lambda self: self.interval_at(self._weight_bits), doc="Cycles per vector: SF·NF·bits.")
     latency = property(
         lambda self: self.latency_at(self._weight_bits), doc="Cycles from first beat in to first beat out."
@@ -128,16 +117,6 @@ class BitSerialMatVec(MatVec):
     control = property(
         lambda self: self.control_at(self._weight_bits), doc="A step per cycle; buffered unless beats are used once."
     )
-
-    @property
-    def plane(self) -> str:
-        """How the sums of a plane are made; ``auto`` has been decided."""
-        if self._plane == "auto":
-            return "table" if min(self._pe, self._simd, self._activation.width) > 1 else "and"
-        return self._plane if self._simd > 1 else "and"
-
-    port = property(lambda self: self._port, doc="Bits of a write at most.")
-    _planes = property(lambda self: self._max_bits or self._weight_bits, doc="The most planes.")
     _buffered = property(lambda self: self.neuron_fold * self._planes > 1, doc="Whether beats can be used again.")
 
     def interval_at(self, bits: int) -> int:
@@ -163,59 +142,10 @@ class BitSerialMatVec(MatVec):
         needs, frees = np.where(fold == 0, beat, sf), np.where(fold == folds - 1, beat, 0)
         return Buffered(sf, 2 * sf, needs, frees, emits, depth)
 
-    def image(
-        self, weights: np.ndarray, bits: int | None = None, bias: np.ndarray | None = None
-    ) -> list[tuple[int, int]]:
-        """What to write, (address, data) each, for other ``weights`` (N, K) of ``bits`` bits and another ``bias`` (N,).
-
-        :param bits: None for those at first. :raises ValueError: the unit cannot compute with them.
-        """
-        if not self._writable:
-            raise ValueError("weights can be written only where writable is True, not False")
-        weights = integer_array("weights", weights, 2)
-        if weights.shape != self._weights.shape:
-            raise ValueError(f"weights must have the shape {self._weights.shape}, not {weights.shape}")
-        bits = _bits_of(weights, self._weight_bits if bits is None else bits)
-        if self._max_bits is None and bits != self._weight_bits:
-            raise ValueError(f"bits must be {self._weight_bits}, not {bits} (construct with max_bits to choose them)")
-        if bits > self._planes:
-            raise ValueError(f"bits must be at most max_bits = {self._planes}, not {bits}")
-        bias = np.zeros(len(weights), np.int64) if bias is None else integer_array("bias", bias, 1)
-        if bias.shape != (len(weights),):
-            raise ValueError(f"bias must have one value for each of the {len(weights)} outputs, not {bias.shape}")
-        Sums(weights, bias, 1, self._sums.lo, self._sums.hi).fitting(self._accumulator)
-        planes = self._bit_planes(weights, bits)
-        words, starts = planes.words(), self._accumulators.start_words(planes.start + bias, bits)
-        used = len(words) * self._weight_rom.pieces
-        words += [0] * (self._weight_rom.depth - len(words))
-        image = self._weight_rom.image(words)[:used]
-        return image + [(self._writes.start_address + at, word) for at, word in self._start_rom.image(starts)]
-
     def features(self) -> dict[str, float]:
         """As those of :class:`MatVec`; ``plane_bits`` are the accumulators' where a plane follows another."""
         count = super().features()
         return count if self._planes == 1 else count | {"plane_bits": count["accumulator_bits"]}
-
-    @cached_property
-    def _lane_shapes(self) -> list[Shape]:
-        return [self._accumulator] * self._pe if self._writable else self._sums.lane_shapes(self._pe)
-
-    def _bit_planes(self, weights: np.ndarray, bits: int) -> BitPlanes:
-        any_bits = self._max_bits is not None
-        return BitPlanes(
-            weights,
-            self._pe,
-            self._simd,
-            self._activation,
-            self._bipolar,
-            bits,
-            self._writable,
-            any_bits,
-            self.plane == "table",
-        )
-
-    def _make_products(self) -> BitPlanes:
-        return self._bit_planes(self._weights, self._weight_bits)
 
     def _choose_buffer(self, buffer: str) -> str:
         kind = storage("buffer", buffer, 2 * self.synapse_fold, self._simd * self._activation.width)
@@ -227,41 +157,6 @@ class BitSerialMatVec(MatVec):
             return StepSource(beat, self.synapse_fold, 1, 1, self._buffer)
         fixed = self._max_bits is None
         return PlaneSource(beat, self.synapse_fold, self.neuron_fold, self._planes, fixed, self._buffer)
-
-    def _make_start_rom(self) -> tuple[Rom | None, int]:
-        """Where each neuron's sum starts, one word per neuron fold (one if they are all equal); a lane's width."""
-        start = self._products.start + (0 if self._bias is None else self._bias)
-        low = self._products.scale.bit_length() - 1
-        known = None if self._writable else (start, self._weight_bits)
-        self._accumulators = PlaneAccumulators(self._lane_shapes, self._planes, low, known)
-        if not self._writable:
-            if not start.any():
-                return None, 0
-            rows = start.reshape(-1, self._pe)
-            start = start[: self._pe] if np.all(rows == rows[0]) else start
-        memory = "distributed" if self._memory == "distributed" else "auto"
-        width = self._accumulators.start_width
-        words = lambda: self._accumulators.start_words(start, self._weight_bits)  # noqa: E731
-        return Rom(words, width * self._pe, memory, depth=len(start) // self._pe), width
-
-    def _make_writable(self, memory: str) -> None:
-        """Memories in place of the ROMs, and the port."""
-        steps = self.synapse_fold * self.neuron_fold
-        first = self._products.words
-        unused = (self._planes - self._weight_bits) * steps
-        self._memory = memory
-        self._weight_rom = WeightMemory(
-            lambda: first() + [0] * unused,
-            self._products.width,
-            memory,
-            depth=self._planes * steps,
-            port=self._port,
-            collision="skip",
-        )
-        start = self._start_rom
-        self._start_rom = WeightMemory(lambda: start.words, start.width, memory, depth=start.depth, port=self._port)
-        self._writes = WriteAccess(self._weight_rom, self._start_rom)
-        self._members["w"] = In(self._writes.signature)
 
     def elaborate(self, platform) -> Module:
         m = Module()
@@ -281,9 +176,9 @@ class BitSerialMatVec(MatVec):
         if self._max_bits is not None:
             m.d.comb += step.bits.eq(self.bits)
         if self._writable:
-            self._writes.connect(m, self.w)
+            self._access.connect(m, self.w)
         valid, plane_last, last = self._follow(m, enable, step, take)
-        start = self._start_of(m, enable, valid[-2] & last[-2])
+        start = self._counted_starts(m, enable, valid[-2] & last[-2])
         top, single = Signal(reset_less=True), Signal(reset_less=True)
         with m.If(enable):
             m.d.sync += self.o.valid.eq(valid[-1] & last[-1])
@@ -308,33 +203,6 @@ class BitSerialMatVec(MatVec):
                 with m.If(enable):
                     m.d.sync += values[-1].eq(values[-2])
         return flags
-
-    def _start_of(self, m: Module, enable: Signal, leaves: Value) -> Value | None:
-        """The start word of the neuron in the last stage; ``leaves``: its last step is in the stage before."""
-        if self._start_rom is None:
-            return None
-        m.submodules.start = rom = self._start_rom
-        m.d.comb += rom.en.eq(enable)
-        if rom.depth > 1:
-            with m.If(enable & leaves):
-                m.d.sync += rom.addr.eq(advance(rom.addr, rom.depth))
-        return rom.data
-
-
-def _bits_of(weights: np.ndarray, bits: int | None) -> int:
-    """``bits``, or the fewest if None, if it is 1 … 8 and these weights have no more."""
-    least = least_bits(weights)
-    bits = least if bits is None else positive("bits", bits)
-    if bits > MOST_BITS:
-        what = "bits must be" if least <= MOST_BITS else "weights must have"
-        raise ValueError(f"{what} at most {MOST_BITS}{'' if least <= MOST_BITS else ' bits'}, not {bits}")
-    lo, hi = range_of(bits)
-    if weights.min() < lo or weights.max() > hi or (bits == 1 and not weights.all()):
-        fit = "be −1 or +1" if bits == 1 else f"lie within {lo} … {hi}"
-        raise ValueError(
-            f"weights of bits = {bits} must {fit}, not reach {weights.min()} … {weights.max()} (use bits = {least})"
-        )
-    return bits
 
 
 def _most_bits(max_bits: int, bits: int, writable: bool) -> int:

@@ -208,9 +208,7 @@ class MatVec(Rewriting):
     @cached_property
     def _lane_shapes(self) -> list[Shape]:
         """The narrowest shape of each output lane."""
-        if self._rewrites:
-            return [self._accumulator] * self._pe
-        return self._sums.lane_shapes(self._pe)
+        return [self._accumulator] * self._pe if self.writable else self._sums.lane_shapes(self._pe)
 
     def _make_products(self) -> Products:
         """How the products of a step are made and added."""

@@ -33,7 +33,15 @@ class Rewriting(Component):
 
         :raises ValueError: the code cannot say these weights, or their sums exceed the accumulator.
         """
-        if not self._rewrites:
+        weights, bias = self._to_write(weights, bias)
+        products = self._products_of(weights)
+        Sums(weights, bias, self._groups, self._sums.lo, self._sums.hi).fitting(self._accumulator)
+        starts = (products.start + bias).reshape(-1, self._pe)
+        return self._access.image(products.words(), pack_rows(starts, self._start_width))
+
+    def _to_write(self, weights: np.ndarray, bias: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """``weights`` and ``bias``, zeros if None, if they can be written and have the shapes of the first ones."""
+        if not self.writable:
             raise ValueError("weights can be written only where writable is True, not False")
         weights = integer_array("weights", weights, 2)
         if weights.shape != self._weights.shape:
@@ -41,10 +49,7 @@ class Rewriting(Component):
         bias = np.zeros(self._outputs, np.int64) if bias is None else integer_array("bias", bias, 1)
         if bias.shape != (self._outputs,):
             raise ValueError(f"bias must have one value for each of the {self._outputs} outputs, not {bias.shape}")
-        products = self._products_of(weights)
-        Sums(weights, bias, self._groups, self._sums.lo, self._sums.hi).fitting(self._accumulator)
-        starts = (products.start + bias).reshape(-1, self._pe)
-        return self._access.image(products.words(), pack_rows(starts, self._start_width))
+        return weights, bias
 
     @property
     def _access(self) -> WriteAccess:
@@ -94,12 +99,21 @@ class Rewriting(Component):
         Where a neuron's steps are more than the stages, the word read with them is still there when the first one of
         them arrives; else a counter reads it when the neuron before leaves.
         """
+        rom = self._start_rom
+        if rom is None or rom.depth == 1 or self._groups > 1 or self.synapse_fold <= self._products.stages:
+            return self._counted_starts(m, enable, leaves)
+        m.submodules.start = rom
+        m.d.comb += [rom.en.eq(enable & step.ready), rom.addr.eq(step.fold)]
+        return rom.data
+
+    def _counted_starts(self, m: Module, enable: Signal, leaves: Value) -> Value | None:
+        """The start word of the step in the last stage, which a counter reads.
+
+        :param leaves: a neuron's last step is in the stage before.
+        """
         if self._start_rom is None:
             return None
         m.submodules.start = rom = self._start_rom
-        if rom.depth > 1 and self._groups == 1 and self.synapse_fold > self._products.stages:
-            m.d.comb += [rom.en.eq(enable & step.ready), rom.addr.eq(step.fold)]
-            return rom.data
         m.d.comb += rom.en.eq(enable)
         if rom.depth > 1:
             with m.If(enable & leaves):

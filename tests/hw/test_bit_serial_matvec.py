@@ -236,7 +236,7 @@ def test_precision_at_run_time(activation, pe, simd, nf, sf):
         w, bias = unit.weights, np.zeros(n, int)
         if bits is not None:
             w, bias = random_weights(rng, bits, n, k), rng.integers(-200, 200, n)
-            events += [("write", unit.image(w, bits, bias)), ("bits", bits)]
+            events += [("write", unit.image(w, bias, bits=bits)), ("bits", bits)]
         x = random_inputs(rng, unit, 3)
         events += [("send", x), ("drain",)]
         reference.append(x @ w.T + bias)
@@ -348,7 +348,7 @@ def test_storage():
     assert unit_of(positive, pe=1, simd=3, bits=3, bias=np.array([5, 6, 5, 6])).roms()["start"].words == (6, 5, 6, 5)
     unit = unit_of(positive, pe=2, simd=3, writable=True, max_bits=4)
     assert (unit.roms()["weights"].depth, unit.roms()["start"].depth) == (2 * 2 * 4, 2)
-    image = dict(unit.image(positive, 4))
+    image = dict(unit.image(positive, bits=4))
     assert (len(image), image[0], image[4], image[6]) == (16 + 2, 0, 0b011_100, 0b010_010)
 
 
