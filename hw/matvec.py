@@ -181,13 +181,7 @@ class MatVec(Rewriting):
 
     def model(self, x: np.ndarray) -> np.ndarray:
         """y = W·x + bias for ``x`` (vectors, groups·K), each group on its own part; bipolar elements as −1 and +1."""
-        x = integer_array("x", np.asarray(x), 2)
-        lo, hi = self._sums.lo, self._sums.hi
-        if x.shape[1] != self._inputs:
-            raise ValueError(f"x must have {self._inputs} elements per vector, not {x.shape[1]}")
-        if np.any(x < lo) or np.any(x > hi) or (self._bipolar and not np.all(np.abs(x) == 1)):
-            raise ValueError(f"x must lie within {lo.min()} … {hi.max()}, not {x.min()} … {x.max()}")
-        return self._sums.model(x)
+        return self._sums.model(self._sums.checked(x, self._bipolar))
 
     def features(self) -> dict[str, float]:
         """Bits of products, adders, accumulators, registers, ROMs and buffer; see :mod:`bitloom.hw.dot`.
@@ -196,7 +190,7 @@ class MatVec(Rewriting):
         """
         count: dict[str, float] = {"accumulator_bits": sum(shape.width for shape in self._lane_shapes)}
         for name, value in self._products.features().items():
-            constant = self.interval == 1 and not self._rewrites and name != "register_bits"
+            constant = self.interval == 1 and not self.writable and name != "register_bits"
             count[f"constant_{name}" if constant else name] = value
         count["control"] = 2 * self.depth
         parts: list[Rom | StepSource] = [*self.roms().values(), self._source()]
@@ -224,7 +218,7 @@ class MatVec(Rewriting):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        enable, waits = Signal(), Signal()
+        enable, waits = Signal(name="enable"), Signal(name="waits")
         m.d.comb += enable.eq(~self.o.valid | self.o.ready)
         m.submodules.steps = step = self._source()
         m.submodules.weights = weights = self._weight_rom
