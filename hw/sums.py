@@ -72,9 +72,20 @@ class Sums:
         return accumulator
 
     def lane_shapes(self, lanes: int) -> list[Shape]:
-        """The narrowest shape of each of ``lanes`` output lanes, through which the rows go in turn."""
-        low, high = (bound.reshape(-1, lanes) for bound in self.bounds)
+        """The narrowest shape of each of ``lanes`` output lanes, through which the rows go in turn; what the last turn
+        has too many are 0."""
+        surplus = -len(self.weights) % lanes
+        low, high = (np.pad(bound, (0, surplus)).reshape(-1, lanes) for bound in self.bounds)
         return [shape_of_range(lo, hi) for lo, hi in zip(low.min(0), high.max(0))]
+
+    def checked(self, x: np.ndarray, bipolar: bool) -> np.ndarray:
+        """``x`` as integers (vectors, groups·K) if each lies within ``lo`` … ``hi``, and is −1 or +1 if ``bipolar``."""
+        x = integer_array("x", np.asarray(x), 2)
+        if x.shape[1] != len(self.lo):
+            raise ValueError(f"x must have {len(self.lo)} elements per vector, not {x.shape[1]}")
+        if np.any(x < self.lo) or np.any(x > self.hi) or (bipolar and not np.all(np.abs(x) == 1)):
+            raise ValueError(f"x must lie within {self.lo.min()} … {self.hi.max()}, not {x.min()} … {x.max()}")
+        return x
 
     def model(self, x: np.ndarray) -> np.ndarray:
         """The sums (vectors, N) for ``x`` (vectors, groups·K)."""

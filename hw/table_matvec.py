@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from .accumulators import Accumulators, partials_kind
 from .component import Component
-from .parameters import integer_array, integer_shape, one_of, positive, shape_of_range
+from .parameters import integer_array, integer_shape, one_of, positive
 from .rom import Rom
 from .signed_tree import SignedTree, tree_features, tree_widths
 from .slice_buffer import SliceBuffer
@@ -161,13 +161,7 @@ class TableMatVec(Component):
 
     def model(self, x: np.ndarray) -> np.ndarray:
         """y = W·x + bias for ``x`` (vectors, K): (vectors, N); bipolar elements as −1 and +1."""
-        x = integer_array("x", np.asarray(x), 2)
-        lo, hi = self._sums.lo, self._sums.hi
-        if x.shape[1] != len(lo):
-            raise ValueError(f"x must have {len(lo)} elements per vector, not {x.shape[1]}")
-        if np.any(x < lo) or np.any(x > hi) or (self.bipolar_activation and not np.all(np.abs(x) == 1)):
-            raise ValueError(f"x must lie within {lo.min()} … {hi.max()}, not {x.min()} … {x.max()}")
-        return self._sums.model(x)
+        return self._sums.model(self._sums.checked(x, self.bipolar_activation))
 
     def features(self) -> dict[str, float]:
         """Bits of tables by kind, of look-ups, adders, registers, and ROMs; ``control``: counters and flags."""
@@ -189,9 +183,7 @@ class TableMatVec(Component):
     @cached_property
     def _lane_shapes(self) -> list[Shape]:
         """The narrowest shape of each output lane."""
-        surplus = self._folded.rows - len(self._weights)
-        low, high = (np.pad(bound, (0, surplus)).reshape(-1, self._pe) for bound in self._sums.bounds)
-        return [shape_of_range(lo, hi) for lo, hi in zip(low.min(0), high.max(0))]
+        return self._sums.lane_shapes(self._pe)
 
     @cached_property
     def _lane_widths(self) -> list[int]:
