@@ -88,7 +88,7 @@ def main() -> None:
         sys.exit(f"crossover: {error}")
     print(crossover_page.table(rows))
     if arguments.fit:
-        crossover_fit.write(rows)
+        crossover_fit.write(rows, arguments.out)
     if arguments.docs:
         crossover_page.write(rows, arguments.docs, known.yosys)
 
