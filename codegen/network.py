@@ -13,7 +13,7 @@ import numpy as np
 from bitloom.quant import ArgMax, Conv, Graph, Input, MatMul, Node, Pool, Window
 
 from . import cost
-from .families import Family, Resources
+from .families import AREA_WEIGHTS, Family, Resources
 from .mapping import Folding, elements, shape_of, vectors
 from .options import Option, Overrides, options
 from .topology import source_of, units
@@ -191,29 +191,49 @@ class Network:
             found |= {edge.elements // step for step in pairs}
         return sorted(found)
 
-    def pruned(self, limit: int | None, timed: bool) -> Network:
+    def scarce(self, budget: Resources | None) -> np.ndarray:
+        """What must be looked at in resources: their area, and each kind of which there may be too little.
+
+        One column each, to multiply rows of resources with.
+        """
+        columns = [np.array([getattr(AREA_WEIGHTS, kind) for kind in KINDS])]
+        if budget is not None:
+            most = np.sum([unit.used.max(axis=0) for unit in self.units], axis=0)
+            for edge in self.edges:
+                lanes = self.units[edge.source].lanes_out, self.units[edge.target].lanes_in
+                links = edge.costs(self.family, *(sorted(set(ends)) for ends in lanes))
+                most = most + links[:, :, : len(KINDS)].max(axis=(0, 1))
+            columns += [row for row, kind, amount in zip(np.eye(len(KINDS)), KINDS, most)
+                        if amount > getattr(budget, kind) * SCALE]
+        return np.stack(columns, axis=1)
+
+    def pruned(self, limit: int | None, timed: bool, scarce: np.ndarray | None = None) -> Network:
         """The same without options that another one of the unit can stand in for at no cost, whatever the rest is.
 
         :param limit: cycles per sample that no link may exceed. :param timed: whether intervals and delays count too.
+        :param scarce: which resources count, see :meth:`scarce`; None for each.
         """
         if not self.possible:
             return self
+        scarce = np.eye(len(KINDS)) if scarce is None else scarce
+        kinds = scarce.shape[1]
         parts = list(self.units)
         for index, unit in enumerate(parts):
-            more = unit.used[:, None] - unit.used[None]  # what option i takes more than option j
+            used = unit.used @ scarce
+            more = used[:, None] - used[None]  # what option i takes more than option j
             covers = (unit.times[:, None] <= unit.times[None]).all(axis=2) | (not timed)
             for edge in self.edges:
                 if index in (edge.source, edge.target):
-                    worst = self._worst(edge, parts, index, limit)
-                    more = more + worst[:, :, :len(KINDS)]
-                    covers &= (worst[:, :, len(KINDS):] <= 0).all(axis=2) | (not timed)
+                    worst = self._worst(edge, parts, index, limit, scarce)
+                    more = more + worst[:, :, :kinds]
+                    covers &= (worst[:, :, kinds:] <= 0).all(axis=2) | (not timed)
             covers &= (more <= 0).all(axis=2)
             order = np.arange(len(unit.options))
             first = order[:, None] < order[None]
             parts[index] = unit.only(~(covers & (~covers.T | first)).any(axis=0))
         return replace(self, units=tuple(parts))
 
-    def _worst(self, edge: Edge, parts: list[Unit], index: int, limit: int | None) -> np.ndarray:
+    def _worst(self, edge: Edge, parts: list[Unit], index: int, limit: int | None, scarce: np.ndarray) -> np.ndarray:
         """By how much the link ``edge`` can cost more with option i than with option j of unit ``index``.
 
         Lanes at the other end count where option j may have them; where i may not, that is :data:`NEVER`.
@@ -227,6 +247,7 @@ class Network:
         else:
             table = edge.costs(self.family, others, lanes.tolist()).transpose(1, 0, 2)
         possible = table[:, :, len(KINDS)] <= (NEVER - 1 if limit is None else limit)
+        table = np.concatenate([table[:, :, : len(KINDS)] @ scarce, table[:, :, len(KINDS) :]], axis=2)
         difference = table[:, None] - table[None]  # (i, j, other, what)
         difference = np.where(possible[:, None, :, None], difference, NEVER)
         difference = np.where(possible[None, :, :, None], difference, -NEVER)

@@ -42,7 +42,7 @@ class Program:
         if not self.possible:
             return
         self.budget = budget
-        self.network = network = network.pruned(limit, timed)
+        self.network = network = network.pruned(limit, timed, network.scarce(budget))
         self.model = cp_model.CpModel()
         self.chosen = [[self.model.new_bool_var("") for _ in unit.options] for unit in network.units]
         self.usage: list[Linear] = [0] * len(KINDS)

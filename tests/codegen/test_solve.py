@@ -29,7 +29,7 @@ def graph() -> Graph:
 
 def test_every_option_divides_and_none_is_left_out(graph: Graph) -> None:
     node = next(n for n in graph if isinstance(n, MatMul))
-    found = options(graph, node, FAMILIES["ice40"], {})
+    found = options(graph, node, FAMILIES["ice40"], {"template": "MatVec"})
     assert {(o.folding.pe, o.folding.simd) for o in found} == {(p, s) for p in divisors(12) for s in divisors(12)}
     for option in found:
         assert option.interval == 144 // (option.folding.pe * option.folding.simd)
