@@ -42,6 +42,31 @@ def tree_sums(leaves: np.ndarray) -> list[np.ndarray]:
     return result
 
 
+def tree_bits(tree: list[np.ndarray], level: int) -> tuple[int, int]:
+    """Bits of adders and of pipeline registers above the lowest level of ``tree``; nodes of no bits need no adder.
+
+    :param tree: each node's bits, level by level, (lanes, nodes) each. :param level: the number of the second one.
+    """
+    adders = registers = 0
+    for at, (below, widths) in enumerate(pairwise(tree), level):
+        pairs = below.shape[1] // 2
+        both = (below[:, 0 : 2 * pairs : 2] > 0) & (below[:, 1::2] > 0)
+        adders += int(widths[:, :pairs][both].sum())
+        registers += int(widths.sum()) if at % LEVELS_PER_STAGE == 0 else 0
+    return adders, registers
+
+
+def staged(m: Module, en: Value, name: str, value: Value, width: int, level: int) -> Signal:
+    """``value`` as a signal of ``width`` bits, behind a register where ``level`` ends a stage."""
+    node = Signal(width, name=name, reset_less=True)
+    if level % LEVELS_PER_STAGE == 0:
+        with m.If(en):
+            m.d.sync += node.eq(value)
+    else:
+        m.d.comb += node.eq(value)
+    return node
+
+
 def _over_steps(nodes: np.ndarray) -> np.ndarray:
     """The greatest of (neuron fold, lanes, synapse fold, nodes) in each lane and node; long rows first, for speed."""
     return nodes.max(axis=0).max(axis=1)
@@ -90,12 +115,8 @@ class Peaks:
         most = (1 << bits) - 1
         for tree in self.trees:
             products += int(np.count_nonzero(tree[0])) * bits
-            for level, (below, peaks) in enumerate(pairwise(tree), 1):
-                widths = bit_lengths(peaks * most)
-                pairs = below.shape[1] // 2
-                both = (below[:, 0 : 2 * pairs : 2] > 0) & (below[:, 1::2] > 0)
-                adders += int(widths[:, :pairs][both].sum())
-                registers += int(widths.sum()) if level % LEVELS_PER_STAGE == 0 else 0
+            of_adders, of_registers = tree_bits([bit_lengths(peaks * most) for peaks in tree], 1)
+            adders, registers = adders + of_adders, registers + of_registers
         for level, peaks in enumerate(self.root[1:], len(self.trees[0])):
             total = int(bit_lengths(peaks * most).sum())
             adders += total
@@ -157,7 +178,7 @@ class DotProduct(Component):
             level = levels(self._simd) + step
             pairs = [self._pair(sums[j : j + 2], low) for j in range(0, len(sums), 2)]
             sums = [
-                self._node(m, f"planes_{step}_{j}", pair, width - j * 2 * low, level)
+                staged(m, self.en, f"planes_{step}_{j}", pair, max(0, width - j * 2 * low), level)
                 for j, (pair, width) in enumerate(zip(pairs, widths))
             ]
         m.d.comb += self.o.eq(sums[0])
@@ -168,7 +189,7 @@ class DotProduct(Component):
         terms = [self._product(k, plane) for k in range(self._simd)]
         for level, widths in enumerate(self._trees[plane][1:], 1):
             terms = [
-                self._node(m, f"sum_{plane}_{level}_{j}", self._pair(terms[2 * j : 2 * j + 2], 0), width, level)
+                staged(m, self.en, f"sum_{plane}_{level}_{j}", self._pair(terms[2 * j : 2 * j + 2], 0), width, level)
                 for j, width in enumerate(widths)
             ]
         return terms[0]
@@ -191,13 +212,3 @@ class DotProduct(Component):
         if self._code.kind == "binary":
             return signed_u
         return signed_u & w[plane].replicate(self._bits)
-
-    def _node(self, m: Module, name: str, value: Value, width: int, level: int) -> Value:
-        """``value`` as a signal of ``width`` bits, behind a register where the level ends a stage."""
-        node = Signal(max(0, width), name=name, reset_less=True)
-        if level % LEVELS_PER_STAGE == 0:
-            with m.If(self.en):
-                m.d.sync += node.eq(value)
-        else:
-            m.d.comb += node.eq(value)
-        return node

@@ -73,7 +73,6 @@ class InputBuffer(Component):
     synapse_fold = property(lambda self: self._synapse_fold, doc="Beats per vector.")
     neuron_fold = property(lambda self: self._neuron_fold, doc="Times that each vector is read, where fixed.")
     kind = property(lambda self: self._kind, doc="What the buffer is made of.")
-    tag_width = property(lambda self: self._tag, doc="Bits that come with the first beat of a vector.")
 
     def features(self) -> dict[str, float]:
         """The stored bits by kind, and bits of counters and flags."""

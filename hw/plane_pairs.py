@@ -1,13 +1,11 @@
 """PlanePairs: the sums of one bit plane, where two activations at a time are looked up in a table of their sums."""
 
-from itertools import pairwise
-
 import numpy as np
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib.wiring import In, Out
 
 from .component import Component
-from .dot import LEVELS_PER_STAGE, bit_lengths, tree_sums
+from .dot import bit_lengths, staged, tree_bits, tree_sums
 
 
 class PlanePairs(Component):
@@ -75,15 +73,11 @@ class PlanePairs(Component):
     def features(self) -> dict[str, float]:
         """Bits looked up, of adders and of registers."""
         pairs = self._simd // 2
-        adders, registers = pairs * (self._bits + 1) * (1 if self._planes == "many" else 2), 0
-        for level, (below, widths) in enumerate(pairwise(self._widths), 2):
-            added = below.shape[1] // 2
-            both = (below[:, 0 : 2 * added : 2] > 0) & (below[:, 1::2] > 0)
-            adders += int(widths[:, :added][both].sum())
-            registers += int(widths.sum()) if level % LEVELS_PER_STAGE == 0 else 0
+        shared = pairs * (self._bits + 1) * (1 if self._planes == "many" else 2)
+        adders, registers = tree_bits(self._widths, 2)
         return {
             "pair_bits": float(self._widths[0].sum()),
-            "adder_bits": float(adders),
+            "adder_bits": float(shared + adders),
             "register_bits": float(registers),
         }
 
@@ -101,7 +95,7 @@ class PlanePairs(Component):
                 if level > 1:
                     terms = [sum(terms[j + 1 : j + 2], start=terms[j]) for j in range(0, len(terms), 2)]
                 terms = [
-                    self._node(m, f"sum_{lane}_{level}_{j}", term, int(width), level)
+                    staged(m, self.en, f"sum_{lane}_{level}_{j}", term, int(width), level)
                     for j, (term, width) in enumerate(zip(terms, widths[lane]))
                 ]
             m.d.comb += self.o.word_select(lane, self._width).eq(terms[0])
@@ -133,13 +127,3 @@ class PlanePairs(Component):
             return code ^ (~bit).replicate(self._bits)
         chosen = code & bit.replicate(self._bits)
         return chosen if self._planes == "many" else Mux(self.single, code ^ (~bit).replicate(self._bits), chosen)
-
-    def _node(self, m: Module, name: str, value: Value, width: int, level: int) -> Value:
-        """``value`` as a signal of ``width`` bits, behind a register where the level ends a stage."""
-        node = Signal(width, name=name, reset_less=True)
-        if level % LEVELS_PER_STAGE == 0:
-            with m.If(self.en):
-                m.d.sync += node.eq(value)
-        else:
-            m.d.comb += node.eq(value)
-        return node

@@ -105,7 +105,7 @@ class SignedTree(Component):
                 terms = [self._pair(terms[2 * j : 2 * j + 2], signs, level, j)[:width].as_signed()
                          for j, width in enumerate(widths)]  # fmt: skip
             if (level + self._before) % LEVELS_PER_STAGE == 0:
-                left = {t: sign for t, sign in signs.items() if t == 0 or t % (1 << level) == 0}
+                left = {t: sign for t, sign in signs.items() if t % (1 << level) == 0}
                 terms = [self._register(m, f"sum_{level}_{j}", term).as_signed() for j, term in enumerate(terms)]
                 signs = {t: self._register(m, f"sign_{level}_{t}", sign) for t, sign in left.items()}
         m.d.comb += [self.o.eq(terms[0]), self.sign.eq(signs[0])]
@@ -128,8 +128,8 @@ class SignedTree(Component):
 def tree_widths(entry: Range, terms: int, limit: int) -> list[list[int]]:
     """Bits of each node, level by level; ``limit`` are enough."""
     nodes = tree_bounds(entry, terms)
-    return [[max(shape_of_range(*node).width, 1) if not level else min(limit, shape_of_range(*node).width)
-             for node in row] for level, row in enumerate(nodes)]  # fmt: skip
+    return [[min(limit, width) if level else width for width in (shape_of_range(*node).width for node in row)]
+            for level, row in enumerate(nodes)]  # fmt: skip
 
 
 def tree_features(entry: Range, terms: int, before: int, limit: int) -> dict[str, float]:

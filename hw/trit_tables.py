@@ -9,7 +9,7 @@ from amaranth.lib import memory
 from amaranth.lib.wiring import In, Out
 
 from .component import Component
-from .parameters import shape_of_range
+from .parameters import bounds, shape_of_range
 from .storage import STYLE
 from .trit_codes import build_path, entries, entry_bounds, index_bits, numbers
 
@@ -27,10 +27,7 @@ class Activation:
     @property
     def bounds(self) -> tuple[int, int]:
         """The least and the greatest value."""
-        width = self.shape.width
-        if self.bipolar:
-            return -1, 1
-        return (-(1 << (width - 1)), (1 << (width - 1)) - 1) if self.shape.signed else (0, (1 << width) - 1)
+        return (-1, 1) if self.bipolar else bounds(self.shape)
 
     def value(self, bits: Value) -> Value:
         """The number that ``bits`` stand for."""
