@@ -396,6 +396,10 @@ def test_features(monkeypatch):
     assert unit_of(w, pe=1, simd=8, activation=signed(4)).plane == "and"
     wide = unit_of(w, pe=2, simd=8, activation=signed(4), writable=True, max_bits=8, accumulator=signed(20)).features()
     assert wide["accumulator_bits"] == 40 and wide["block_bits"] >= 8 * 8 * 32
+    binary = random_weights(np.random.default_rng(0), 1, 2, 8)
+    fixed, written = (unit_of(binary, pe=2, simd=8, accumulator=signed(9), writable=w) for w in (False, True))
+    assert fixed.interval == 1 and "constant_adder_bits" in fixed.features()
+    assert "adder_bits" in written.features() and "constant_adder_bits" not in written.features()
 
 
 GOOD = {"pe": 2, "simd": 3, "activation": unsigned(3), "accumulator": signed(12)}
