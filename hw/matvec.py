@@ -103,7 +103,6 @@ class MatVec(Rewriting):
         self._weights = integer_array("weights", weights, 2)
         self._outputs, k = self._weights.shape
         self._groups = divisor("groups", groups, self._outputs, "output elements")
-        self._inputs = self._groups * k
         each = "output elements" if self._groups == 1 else f"output elements of each of the {self._groups} groups"
         self._pe = divisor("PE", pe, self._outputs // self._groups, each)
         self._simd = divisor("SIMD", simd, k, each.replace("output", "input"))
