@@ -39,6 +39,8 @@ def emit_rtlil(component: Component, name: str) -> str:
     text = re.sub(rf"^(\s*(?:module|cell) )\\{re.escape(name)}\.(\S+)", rename, text, flags=re.MULTILINE)
     # A register that declares its first value unknown may move into a block memory, whose output has none.
     text = re.sub(r"((?:^ *attribute \\.*\n)+)(?=^ *wire )", _without_init, text, flags=re.MULTILINE)
+    # Amaranth calls a signal that it finds no name for ``$signal``; abc9 takes public names with a $ for its own.
+    text = re.sub(r"(?<=\s)\\\$(?=[a-z])", r"\\_", text)
     # A lane is a wire called ``payload[0]``; abc9 takes that for bit 0 of ``payload`` and yosys fails.
     return re.sub(r"(\\\w+)\[(\d+)\]", r"\1__\2", text)
 

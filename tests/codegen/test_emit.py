@@ -28,6 +28,12 @@ def test_lane_wires_are_not_called_like_bits() -> None:
     assert not re.search(r"\\\w+\[\d+\] ", text)
 
 
+def test_no_name_begins_with_a_dollar() -> None:
+    """Such public names made abc9 fail."""
+    plan = compile(random_graph(1, (12, 12, 8, 6)), overrides={"fc1": {"pe": 4, "simd": 3}})
+    assert not re.search(r"\\\$[a-z]", emit_rtlil(Accelerator(plan), "accelerator"))
+
+
 def test_a_register_behind_a_memory_has_no_first_value() -> None:
     """It would cost a gate per bit where block memory has such a register."""
     text = emit_rtlil(StreamFIFO(unsigned(16), 17, "block"), "queue")
