@@ -58,12 +58,16 @@ class Points:
         return Resources(**self.known[key])
 
 
-def fit(features: list[dict[str, float]], counts: list[float]) -> dict[str, float]:
-    """Non-negative coefficients that minimize the relative errors of ``features`` · coefficients against ``counts``."""
+def fit(features: list[dict[str, float]], counts: list[float], known: list[float] | None = None) -> dict[str, float]:
+    """Non-negative coefficients that minimize the relative errors of ``features`` · coefficients against ``counts``.
+
+    :param known: what other features contribute to each count already.
+    """
     names = sorted({name for row in features for name in row if not name.startswith("block")})
     rows = np.array([[row.get(name, 0.0) for name in names] for row in features])
     scale = 1 / np.maximum(np.array(counts), 8.0)
-    solution, _ = nnls(rows * scale[:, None], np.array(counts) * scale)
+    rest = np.array(counts) - (0 if known is None else np.array(known))
+    solution, _ = nnls(rows * scale[:, None], rest * scale)
     return {name: round(float(value), 4) for name, value in zip(names, solution) if value > 1e-4}
 
 

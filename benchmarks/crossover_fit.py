@@ -79,7 +79,7 @@ def _entry(what: str, found: Sequence[Sample], kind: str, lent: dict[str, float]
             if (name in only if only else name not in lent and not name.startswith(BORROWED))} for row in features]
     rest = [sum(lent.get(name, 0) * value for name, value in row.items()) for row in features]
     counts = [getattr(used, kind) for _, used in found]
-    trial = fit(own, list(np.maximum(0, np.array(counts) - rest)))
+    trial = fit(own, counts, rest)
     missed = errors({**lent, **trial}, features, counts)
     print(f"{what} {len(found)} points: {np.median(missed):6.1%} median {missed.max():6.1%} worst error")
     return {**lent, **trial}
