@@ -25,7 +25,9 @@ from pathlib import Path
 from typing import Any
 
 from bitloom import WorkError
+from bitloom.boards.files import make_folder, write_text
 
+from .cells import modelled
 from .children import last_words, started, wait
 from .store import kept
 from .toolchain import toolchain
@@ -99,6 +101,17 @@ def build(
 
     kept(target, top, f"the {level} simulator of {top}", make)
     return Simulator(target, top)
+
+
+def build_rtl(top: Path, module: str, folder: Path, *, level: str, public: Iterable[Public], optimize: str = "-O1",
+              note: Note | None = None) -> Simulator:
+    """The simulator of ``module`` of the emitted Verilog ``top``, with the models of the cells that it holds."""
+    rtl, source = modelled(top.read_text()), top
+    if rtl.sources:
+        source = make_folder(folder) / "modelled.v"
+        write_text(source, rtl.text)
+    return build([*rtl.sources, source], module, folder, level=level, public=public, include=rtl.include,
+                 optimize=optimize, note=note)
 
 
 def run(

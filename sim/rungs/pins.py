@@ -28,7 +28,7 @@ from .. import netlist
 from ..cells import library
 from ..levels import Findings, Unavailable
 from ..vectors import Samples
-from ..verilator import Public, Simulator, build, run
+from ..verilator import Public, Simulator, build, build_rtl, run
 
 PERIOD = 10_000
 """Of the simulated clock, in picoseconds; only cycles mean anything."""
@@ -60,7 +60,7 @@ def verify_netlist(compiled: Compiled, samples: Samples, seed: int, note: Callab
 
 def simulate_top(compiled: Compiled, note: Callable[[str], None]) -> Simulator:
     """The simulator of the board's top."""
-    return build([compiled.top], "top", compiled.out / "sim", level="top", public=PINS, note=note)
+    return build_rtl(compiled.top, "top", compiled.out / "sim", level="top", public=PINS, note=note)
 
 
 def simulate_netlist(compiled: Compiled, found: netlist.Netlist, note: Callable[[str], None]) -> Simulator:

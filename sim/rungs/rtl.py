@@ -14,11 +14,10 @@ from bitloom.boards.build import Compiled
 from bitloom.codegen import Accelerator
 
 from ..batch import run_batch
-from ..cells import modelled
 from ..levels import Findings
 from ..ports import STREAMS, ports_of
 from ..vectors import Samples, beats, directed
-from ..verilator import Public, Simulator, build, run
+from ..verilator import Public, Simulator, build_rtl, run
 
 PHASES = (("without stalls", "none", "none"), ("random stalls", "random", "random"),
           ("source in bursts", "bursts", "rare"), ("sink in bursts", "rare", "bursts"),
@@ -88,14 +87,8 @@ def simulate(compiled: Compiled, note: Callable[[str], None], extra: tuple[Publi
               *(Public(f"accelerator_{gauge['path']}", port) for gauge in _gauges(compiled).values()
                 for port in gauge["ports"].values()), *extra]
     optimize = "-O0" if compiled.top.stat().st_size > LARGE else "-O1"
-    rtl = modelled(compiled.top.read_text())
-    sources = [*rtl.sources, compiled.top]
-    if rtl.sources:
-        sources[-1] = compiled.out / "sim" / "modelled.v"
-        sources[-1].parent.mkdir(exist_ok=True)
-        sources[-1].write_text(rtl.text)
-    return build(sources, "accelerator", compiled.out / "sim", level="rtl", public=public, include=rtl.include,
-                 optimize=optimize, note=note)
+    return build_rtl(compiled.top, "accelerator", compiled.out / "sim", level="rtl", public=public, optimize=optimize,
+                     note=note)
 
 
 def _ports(compiled: Compiled) -> dict[str, str]:
