@@ -52,17 +52,23 @@ def write(rows: Sequence[Row], page: Path, yosys: str) -> None:
 
 
 def winners(rows: Sequence[Row]) -> str:
-    """For each family, layer, parallelism and width of activations: the engines by LUTs, without multipliers."""
+    """For each family, weights, layer, parallelism and width of activations: the engines by LUTs, multipliers last."""
     lines = []
-    places = dict.fromkeys((p.family, p.size, p.pe, p.simd, p.bits) for p, _ in rows if p.weights == TERNARY)
-    for place in places:
-        found = [(found.lut / macs((p, found)), p.engine) for p, found in rows if p.weights == TERNARY
-                 and (p.family, p.size, p.pe, p.simd, p.bits) == place and not found.dsp]  # fmt: skip
-        order = [f"{engine} {value:.2f}" for value, engine in sorted(found)]
-        family, size, pe, simd, bits = place
-        lines.append([TITLES[family], f"{size}", f"{pe} × {simd}", f"{bits} bits" if bits else "±1",
+    for place in dict.fromkeys(map(_place, (point for point, _ in rows))):
+        found = [row for row in rows if _place(row[0]) == place]
+        order = [f"{point.engine} {done.lut / macs((point, done)):.2f}"
+                 + (f" and {done.dsp / macs((point, done)):.2f} multipliers" if done.dsp else "")
+                 for point, done in sorted(found, key=lambda row: (row[1].dsp > 0, row[1].lut / macs(row)))]  # fmt: skip
+        family, weights, size, pe, simd, bits = place
+        lines.append([TITLES[family], weights, f"{bits} bits" if bits else "±1", f"{size}", f"{pe} × {simd}",
                       f"**{order[0]}**" if order else "", ", ".join(order[1:])])  # fmt: skip
-    return pages.table(["family", "K = N", "PE × SIMD", "activations", "fewest LUTs per MAC/cycle", "then"], lines)
+    header = ["family", "weights", "activations", "K = N", "PE × SIMD", "fewest LUTs per MAC/cycle", "then"]
+    return pages.table(header, lines)
+
+
+def _place(point: Point) -> tuple[str, str, int, int, int, int]:
+    """What engines are compared at."""
+    return point.family, point.weights, point.size, point.pe, point.simd, point.bits
 
 
 def draw(rows: Sequence[Row], page: Path, what: str) -> str:

@@ -129,6 +129,8 @@ def grid() -> Iterator[Point]:
         for weights in (TERNARY, FOUR)[: 1 + (bits == 8)]:
             yield Point(family, "bit-serial", weights, bits, SIZES[1], *lanes)
             yield Point(family, "multipliers", weights, bits, SIZES[1], *lanes)
+        if bits == 8:
+            yield Point(family, "select", FOUR, bits, SIZES[1], *lanes)
         if bits != 4:
             yield Point(family, "compressor", TERNARY, bits, SIZES[1], *lanes)
     for family, engine, weights, lanes in product(FAMILIES, ("select", "compressor"), (TERNARY, BINARY), LANES):
