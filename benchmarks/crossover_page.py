@@ -58,7 +58,7 @@ def winners(rows: Sequence[Row]) -> str:
         found = [row for row in rows if _place(row[0]) == place]
         order = [f"{point.engine} {done.lut / macs((point, done)):.2f}"
                  + (f" and {done.dsp / macs((point, done)):.2f} multipliers" if done.dsp else "")
-                 for point, done in sorted(found, key=lambda row: (row[1].dsp > 0, row[1].lut / macs(row)))]  # fmt: skip
+                 for point, done in sorted(found, key=lambda row: (row[1].dsp > 0, row[1].lut / macs(row)))]
         family, weights, size, pe, simd, bits = place
         lines.append([TITLES[family], weights, f"{bits} bits" if bits else "±1", f"{size}", f"{pe} × {simd}",
                       f"**{order[0]}**" if order else "", ", ".join(order[1:])])  # fmt: skip
