@@ -13,6 +13,7 @@ from .parameters import pack, pack_rows, shape_of_range
 from .rom import Rom
 from .signed_tree import plus_complemented
 from .storage import STYLE, output_register, storage, storage_features
+from .weight_memory import WeightMemory
 
 LEAST_FOLDS = 3
 """Sets of lanes from which a sum is back in memory before it is read again."""
@@ -39,6 +40,9 @@ class Accumulators(Component):
         What it lies within.
     kind : str
         ``block``, ``distributed`` or ``registers``; see :func:`partials_kind`.
+    port : int or None
+        The constants can be written, in pieces of so many bits: they are in a :class:`WeightMemory` in the ROM's place,
+        with ``block`` too, whatever ``bounds`` says.
 
     Members
     -------
@@ -54,15 +58,17 @@ class Accumulators(Component):
 
     def __init__(
         self, widths: list[int], terms: list[int], folds: int, starts: Callable[[], np.ndarray],
-        bounds: tuple[int, int], kind: str,
+        bounds: tuple[int, int], kind: str, port: int | None = None,
     ):  # fmt: skip
         self._widths = widths
         self._terms = terms
         self._folds = folds
         self._starts = starts
         self._kind = kind
-        self._start_width = min(max(widths), shape_of_range(min(-1, bounds[0]), bounds[1]).width)
-        self._rom = None if kind == "block" else self._make_rom()
+        narrow = shape_of_range(min(-1, bounds[0]), bounds[1]).width
+        self._start_width = max(widths) if port else min(max(widths), narrow)
+        self._port = port
+        self._rom = None if self._joint else self._make_rom()
         lanes = len(widths)
         super().__init__(
             {
@@ -77,7 +83,8 @@ class Accumulators(Component):
         )
 
     kind = property(lambda self: self._kind, doc="Where the partial sums are.")
-    rom = property(lambda self: self._rom, doc="The ROM of the constants, None with ``block``.")
+    rom = property(lambda self: self._rom, doc="Where the constants are, None where the partial sums' memory has them.")
+    _joint = property(lambda self: self._kind == "block" and self._port is None, doc="Whether it has them.")
 
     @property
     def buffers(self) -> list[tuple[int, int, str]]:
@@ -86,7 +93,7 @@ class Accumulators(Component):
 
     @property
     def _depth(self) -> int:
-        return self._folds + self._page if self._kind == "block" else self._folds
+        return self._folds + self._page if self._joint else self._folds
 
     @property
     def _page(self) -> int:
@@ -101,16 +108,19 @@ class Accumulators(Component):
             count["partial_register_bits"] = width * (self._folds - 1)
         else:
             count |= storage_features(self._kind, self._depth, width)
-        if self._kind != "block":
+        if not self._joint:
             count["start_bits"] = width
         for name, value in ({} if self._rom is None else self._rom.features()).items():
             count[name] = count.get(name, 0) + value
         return count
 
     def _make_rom(self) -> Rom:
-        width = self._start_width
-        kind = "distributed" if self._kind == "distributed" else "auto"
-        return Rom(lambda: pack_rows(self._starts(), width), width * len(self._widths), kind, depth=self._folds)
+        width, distributed = self._start_width, self._kind == "distributed"
+        words, bits = (lambda: pack_rows(self._starts(), width)), width * len(self._widths)
+        if self._port is not None:
+            kind = "registers" if distributed else "auto"
+            return WeightMemory(words, bits, kind, depth=self._folds, port=self._port)
+        return Rom(words, bits, "distributed" if distributed else "auto", depth=self._folds)
 
     def elaborate(self, platform) -> Module:
         m = Module()
@@ -160,7 +170,7 @@ class Accumulators(Component):
 
     def _memory(self, m: Module, active: Signal, n: Signal, sums: Signal) -> Value:
         """The partial sums, read in the cycle before they are needed."""
-        init = [0] * self._page + [self._packed(row) for row in self._starts()] if self._kind == "block" else []
+        init = [0] * self._page + [self._packed(row) for row in self._starts()] if self._joint else []
         m.submodules.partials = partials = memory.Memory(
             shape=len(sums), depth=self._depth, init=init, attrs={"ram_style": STYLE[self._kind]}
         )
@@ -170,7 +180,7 @@ class Accumulators(Component):
             # No sum is read in the cycle in which it is written. Saying so spares the collision logic that synthesis
             # would otherwise put around a block memory, into which this register moves.
             clash = write.en & (write.addr == read.addr)
-            m.d.comb += read.addr.eq(Cat(self.n, self.first))
+            m.d.comb += read.addr.eq(Cat(self.n, self.first) if self._joint else self.n)
         else:
             m.d.comb += read.addr.eq(self.n)
         base = output_register(len(sums))

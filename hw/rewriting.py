@@ -4,18 +4,17 @@
 import numpy as np
 from amaranth.hdl import Module, Shape, Signal, Value
 
-from .component import Component
 from .counters import advance
-from .parameters import integer_array, pack_rows, shape_of_range
+from .parameters import pack_rows, shape_of_range
 from .products import AndXor
 from .rom import Rom
 from .step_source import StepSource
 from .sums import Sums
 from .weight_memory import WeightMemory
-from .write_access import WriteAccess
+from .writable import Writable
 
 
-class Rewriting(Component):
+class Rewriting(Writable):
     """That part of :class:`~bitloom.hw.MatVec`: constants in ROMs, or in memories with a stream of writes.
 
     Where weights can be written, nothing depends on the first ones but their shape: the code is named, adders and
@@ -24,9 +23,7 @@ class Rewriting(Component):
     """
 
     code = property(lambda self: self._code, doc="How weights are stored, as asked for.")
-    writable = property(lambda self: self._rewrites, doc="Whether weights and bias can be written.")
     tree = property(lambda self: self._tree, doc="How products are added, as asked for.")
-    port = property(lambda self: self._port, doc="Bits of a write.")
 
     def image(self, weights: np.ndarray, bias: np.ndarray | None = None) -> list[tuple[int, int]]:
         """The writes (address, data) to ``w`` for other weights (N, K) and another bias (N,), zeros if None.
@@ -38,22 +35,6 @@ class Rewriting(Component):
         Sums(weights, bias, self._groups, self._sums.lo, self._sums.hi).fitting(self._accumulator)
         starts = (products.start + bias).reshape(-1, self._pe)
         return self._access.image(products.words(), pack_rows(starts, self._start_width))
-
-    def _to_write(self, weights: np.ndarray, bias: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        """``weights`` and ``bias``, zeros if None, if they can be written and have the shapes of the first ones."""
-        if not self.writable:
-            raise ValueError("weights can be written only where writable is True, not False")
-        weights = integer_array("weights", weights, 2)
-        if weights.shape != self._weights.shape:
-            raise ValueError(f"weights must have the shape {self._weights.shape}, not {weights.shape}")
-        bias = np.zeros(self._outputs, np.int64) if bias is None else integer_array("bias", bias, 1)
-        if bias.shape != (self._outputs,):
-            raise ValueError(f"bias must have one value for each of the {self._outputs} outputs, not {bias.shape}")
-        return weights, bias
-
-    @property
-    def _access(self) -> WriteAccess:
-        return WriteAccess(self._weight_rom, self._start_rom)
 
     def _products_of(self, weights: np.ndarray) -> AndXor:
         options = {"code": self._code, "writable": self._rewrites, "tree": self._tree}

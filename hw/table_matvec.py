@@ -1,27 +1,26 @@
 # amaranth: UnusedElaboratable=no
 """TableMatVec: the ternary matrix–vector unit that looks sums up in tables."""
 
-from functools import cached_property
-
 import numpy as np
 from amaranth.hdl import Cat, Const, Module, Shape, Signal, Value, unsigned
 from amaranth.lib.wiring import In, Out
 
-from .accumulators import Accumulators, partials_kind
-from .component import Component
+from .accumulators import partials_kind
 from .parameters import integer_array, integer_shape, one_of, positive
 from .rom import Rom
-from .signed_tree import SignedTree, tree_features, tree_widths
+from .signed_tree import SignedTree, tree_features
 from .slice_buffer import SliceBuffer
 from .stream import vector
 from .sums import Sums
 from .table_folding import TableFolding
+from .table_rewriting import TableRewriting, ternary
 from .table_steps import TableSteps
 from .trit_codes import GROUPS, TritWeights, index_bits
 from .trit_tables import Activation, ParallelTable, SerialTable, TableShape, table_features
+from .weight_memory import PORT
 
 
-class TableMatVec(Component):
+class TableMatVec(TableRewriting):
     """y = W·x + bias for ternary W: ``group`` activations at a time are looked up in a table of all their sums.
 
     A slice of ``group``·``tables`` activations becomes ``tables`` tables, in which the weights of PE outputs are looked
@@ -63,6 +62,11 @@ class TableMatVec(Component):
     partials : str
         Where the partial sums are: ``block`` memory, together with what they start from, ``distributed``,
         ``registers``, or ``auto`` (see :func:`~bitloom.hw.accumulators.partials_kind`).
+    writable : bool
+        Weights and bias can be written: ``accumulator`` must hold the sums of any ternary weights, what the sums start
+        from is in a memory of its own, and ``distributed`` ROMs are flip-flops.
+    port : int
+        Bits of a write, if ``writable``.
 
     Members
     -------
@@ -70,6 +74,10 @@ class TableMatVec(Component):
     o : vector of ``accumulator``, PE lanes
         One vector per ``interval`` cycles: Σ over slices of max(NF, beats of the slice), which is SF·NF where a slice
         has no more beats than NF.
+    w : In(stream of {address, data}), always ready
+        Writes, as :meth:`image` gives them, if ``writable``. Look-ups read them from the second cycle after their
+        transfer on, so that a vector whose first beat comes then sees them whole; the unit stands still for a cycle
+        where it would read the very word that is written.
     """
 
     def __init__(
@@ -89,13 +97,10 @@ class TableMatVec(Component):
         build: str = "auto",
         table_memory: str = "auto",
         partials: str = "auto",
+        writable: bool = False,
+        port: int = PORT,
     ):
-        self._weights = integer_array("weights", weights, 2)
-        if np.abs(self._weights).max() > 1:
-            raise ValueError(
-                f"weights must be −1, 0 or +1, not {self._weights.min()} … {self._weights.max()} "
-                "(use MatVec for others)"
-            )
+        self._weights = ternary(weights)
         n, k = self._weights.shape
         self._group = positive("group", group)
         if group not in GROUPS:
@@ -118,12 +123,14 @@ class TableMatVec(Component):
         if bias is not None and bias.shape != (n,):
             raise ValueError(f"bias must have one value for each of the {n} outputs, not {bias.shape}")
         self._sums = Sums.of(self._weights, self._bias, 1, self._activation.bounds, activation_range)
-        self._accumulator = self._sums.fitting(accumulator)
+        self._rewrites, self._port = bool(writable), positive("port", port)
+        self._accumulator = self._fitting(accumulator)
         self._memory = one_of("memory", memory, ("auto", "block", "distributed"))
         self._table = TableShape(self._activation, self._group, self._pe)
         self._partials = partials_kind(partials, self.neuron_fold, sum(self._lane_widths))
-        self._weight_rom = Rom(self._folded.words, self._folded.width, self._memory, depth=self._folded.steps)
-        super().__init__({"i": In(vector(activation, self._simd)), "o": Out(vector(accumulator, self._pe))})
+        self._weight_rom = self._weight_memory()
+        members = {"i": In(vector(activation, self._simd)), "o": Out(vector(accumulator, self._pe))}
+        super().__init__(members | ({"w": In(self._access.signature)} if self._rewrites else {}))
 
     weights = property(lambda self: self._weights, doc="The weights, (N, K).")
     bias = property(lambda self: self._bias, doc="The bias, (N,), or None.")
@@ -156,7 +163,7 @@ class TableMatVec(Component):
 
     def roms(self) -> dict[str, Rom]:
         """The ROMs by instance path: ``weights``, and what the sums start from where that is a ROM of its own."""
-        rom = self._accumulators.rom
+        rom = self._start_rom
         return {"weights": self._weight_rom} | ({} if rom is None else {"accumulators.start": rom})
 
     def model(self, x: np.ndarray) -> np.ndarray:
@@ -180,33 +187,9 @@ class TableMatVec(Component):
                 count[name] = count.get(name, 0) + value
         return count
 
-    @cached_property
-    def _lane_shapes(self) -> list[Shape]:
-        """The narrowest shape of each output lane."""
-        return self._sums.lane_shapes(self._pe)
-
-    @cached_property
-    def _lane_widths(self) -> list[int]:
-        return [shape.width for shape in self._lane_shapes]
-
     @property
     def _slice_bits(self) -> int:
         return self.beats[0] * self._simd * self._activation.shape.width
-
-    @cached_property
-    def _accumulators(self) -> Accumulators:
-        terms = [tree_widths(self._table.bounds, self._tables, width)[-1][0] for width in self._lane_widths]
-        most = self.synapse_fold * self._tables  # each adder adds 0 or 1 too much
-        bias = np.zeros(1, int) if self._bias is None else self._bias
-        bounds = min(0, int(bias.min())) - most, max(0, int(bias.max())) + most
-        return Accumulators(self._lane_widths, terms, self.neuron_fold, self._starts, bounds, self._partials)
-
-    def _starts(self) -> np.ndarray:
-        """What the sums start from, (NF, PE): the bias, less what the adders add too much."""
-        starts = -self._folded.leftover()
-        if self._bias is not None:
-            starts[: len(self._bias)] += self._bias
-        return starts.reshape(-1, self._pe)
 
     def _make_buffer(self) -> SliceBuffer:
         width, beats = self._simd * self._activation.shape.width, self.beats
@@ -215,11 +198,11 @@ class TableMatVec(Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         enable = Signal()
-        m.d.comb += enable.eq(~self.o.valid | self.o.ready)
         m.submodules.slices = slices = self._make_buffer()
         m.submodules.steps = steps = TableSteps(self._folding)
         m.submodules.weights = weights = self._weight_rom
         m.d.comb += [
+            enable.eq(self._moves(m, steps)),
             slices.i.valid.eq(self.i.valid),
             slices.i.payload.eq(self.i.p.as_value()),
             self.i.ready.eq(slices.i.ready),

@@ -20,9 +20,9 @@ import numpy as np
 import pytest
 from amaranth.back import rtlil
 from amaranth.hdl import signed, unsigned
-from amaranth.sim import Simulator
 from support.control import assert_follows
-from support.streams import drive, gaps, pack, unpack
+from support.streams import drive, gaps
+from support.traffic import Traffic
 
 from bitloom.hw import MatVec
 from bitloom.hw.weight_memory import WeightMemory
@@ -71,51 +71,6 @@ def test_codes(activation, folding):
                 assert done.o_cycles[0] - done.i_cycles[0] == unit.latency
     assert units["dense"].depth == units["ternary"].depth + 1 == units["auto"].depth + 1
     assert units["dense"].roms()["weights"].width == 8 * -(-pe * simd // 5)
-
-
-class Traffic:
-    """Vectors through a unit and writes into it, each with pauses of its own; notes the cycle of every transfer."""
-
-    def __init__(self, unit, x, writes, gap, seed):
-        self.unit, self.writes = unit, writes
-        bits = (x + 1) // 2 if unit.bipolar_activation else x
-        self.beats = [pack(beat, unit.activation.width) for beat in bits.reshape(-1, unit.simd)]
-        self.wanted = len(x) * len(unit.weights) // unit.pe
-        self.gaps = [gaps(gap, seed + k) or (lambda cycle: False) for k in range(3)]
-        self.i_cycles, self.o_cycles, self.w_cycles, self.got = [], [], [], []
-        simulator = Simulator(unit)
-        simulator.add_clock(1e-6)
-        simulator.add_testbench(self.bench)
-        simulator.run()
-        y = [unpack(beat, unit.accumulator, unit.pe) for beat in self.got]
-        self.y = np.array(y).reshape(len(x), len(unit.weights))
-
-    async def bench(self, ctx):
-        unit, offered, cycle = self.unit, False, 0
-        while len(self.got) < self.wanted or len(self.w_cycles) < len(self.writes):
-            assert cycle < 60_000
-            if not offered and len(self.i_cycles) < len(self.beats) and not self.gaps[0](cycle):
-                offered = True
-                ctx.set(unit.i.p.as_value(), self.beats[len(self.i_cycles)])
-            ctx.set(unit.i.valid, offered)
-            ready = not self.gaps[1](cycle)
-            ctx.set(unit.o.ready, ready)
-            write = self.writes[len(self.w_cycles)] if len(self.w_cycles) < len(self.writes) else None
-            if write is not None and (cycle < write[0] or self.gaps[2](cycle)):
-                write = None
-            ctx.set(unit.w.valid, write is not None)
-            if write is not None:
-                ctx.set(unit.w.p, {"address": write[1], "data": write[2]})
-                assert ctx.get(unit.w.ready)
-                self.w_cycles.append(cycle)
-            if offered and ctx.get(unit.i.ready):
-                self.i_cycles.append(cycle)
-                offered = False
-            if ready and ctx.get(unit.o.valid):
-                self.o_cycles.append(cycle)
-                self.got.append(ctx.get(unit.o.p.as_value()))
-            await ctx.tick()
-            cycle += 1
 
 
 @pytest.mark.parametrize("gap", ["none", "random"])
