@@ -30,9 +30,9 @@ class PackedProducts:
     ):
         self._weights, self._pe, self._simd = weights, pe, simd
         self._activation, self._bipolar, self._device = activation, bipolar, device
-        limits = int(weights.min()), int(weights.max())
-        self._packing = Packing.of(device, limits, activation, pe, simd)
         self._binary = WeightCode.of(weights).kind == "binary"
+        limits = (-1, 1) if self._binary else (int(weights.min()), int(weights.max()))
+        self._packing = Packing.of(device, limits, activation, pe, simd)
 
     packing = property(lambda self: self._packing, doc="Where the products of one multiplication are.")
     scale = property(lambda self: 1 + self._bipolar, doc="What a sum of 1 counts for.")

@@ -119,7 +119,7 @@ def _known(outcome: Outcome, compiled: Compiled, stage: str) -> Outcome:
         outcome, figures={name: getattr(values, name) for name in FIGURES} | {"accuracy": report.accuracy},
         resources_stage=STAGES[reached],
         cycles_stage="simulated" if rtl and rtl.status == "passed" else STAGES["estimate"],
-        foldings={layer.name: (layer.pe, layer.simd) for layer in report.layers if layer.template == "MatVec"},
+        foldings={layer.name: (layer.pe, layer.simd) for layer in report.layers if layer.template.endswith("MatVec")},
     )
 
 

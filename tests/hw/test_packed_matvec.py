@@ -102,6 +102,16 @@ def test_extremes(drive, device, activation):
                              bipolar_activation=unit.bipolar_activation)  # fmt: skip
 
 
+@pytest.mark.parametrize("weight", [-1, 0, 1])
+@pytest.mark.parametrize("activation", ["bipolar", "u3", "i3"])
+def test_one_weight_for_all(drive, activation, weight):
+    """A matrix of equal weights: its code and its range say different things."""
+    rows = np.full((4, 2), weight)
+    unit = packed(rows, pe=4, simd=1, activation=activation, device="ecp5")
+    x = random_inputs(np.random.default_rng(5), unit, 8)
+    assert np.array_equal(run(drive, unit, x).y, x @ rows.T)
+
+
 @pytest.mark.parametrize("activation", ["bipolar", "i3"])
 def test_folding_and_device_change_no_bit(drive, gaps, activation):
     rng = np.random.default_rng(3)
