@@ -55,7 +55,7 @@ class Point:
     @property
     def routed(self) -> bool:
         """Whether it is to be routed as well: the layer with many folds, where the smallest device has room."""
-        small = self.size == SIZES[1] and self.bits != 4 and (self.pe, self.simd) in (LANES[0], LARGE)
+        small = self.size == SIZES[1] and self.bits in (0, 8) and (self.pe, self.simd) in (LANES[0], LARGE)
         return small and self.family != "xc7" and self.weights != FOUR
 
     @property
