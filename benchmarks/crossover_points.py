@@ -54,9 +54,10 @@ class Point:
 
     @property
     def routed(self) -> bool:
-        """Whether it is to be routed as well: the layer with many folds, where the smallest device has room."""
-        small = self.size == SIZES[1] and self.bits in (0, 8) and (self.pe, self.simd) in (LANES[0], LARGE)
-        return small and self.family != "xc7" and self.weights != FOUR
+        """Whether it is to be routed as well: where the smallest device has room, and the best engine in large."""
+        large = (self.pe, self.simd) == LARGE and self.engine == "table 3" and self.bits == 8
+        small = (self.pe, self.simd) == LANES[0] and self.bits in (0, 8) and self.size == SIZES[1]
+        return (small or large) and self.family != "xc7" and self.weights != FOUR
 
     @property
     def activation(self) -> Shape:
