@@ -57,7 +57,7 @@ class Known:
 
     def _keep(self, key: str, point: Point, measured: Measured) -> None:
         if self.path.is_file():  # of another process, for another family
-            self.rows = {**json.loads(self.path.read_text()), **self.rows}
+            self.rows = {**self.rows, **json.loads(self.path.read_text())}
         self.rows[key] = {"point": asdict(point), "measured": asdict(measured)}
         write_text(self.path, json.dumps(self.rows, indent=1))
 
