@@ -56,6 +56,15 @@ class Products(Protocol):
         ...
 
 
+class CodedProducts(Products, Protocol):
+    """Products of weights that have a code: where they can be written, any weights of it may come."""
+
+    @property
+    def code(self) -> WeightCode:
+        """What weights can be."""
+        ...
+
+
 class AndXor:
     """Every product bit is an AND of a weight bit and an activation bit, XORed with the weight's sign, and a balanced
     tree adds them: XNOR and popcount, select-add or bit planes, as the weights are; see :mod:`bitloom.hw.weights`.

@@ -6,7 +6,7 @@ from amaranth.hdl import Module, Shape, Signal, Value
 
 from .counters import advance
 from .parameters import pack_rows, shape_of_range
-from .products import AndXor
+from .products import AndXor, CodedProducts
 from .rom import Rom
 from .step_source import StepSource
 from .sums import Sums
@@ -36,7 +36,7 @@ class Rewriting(Writable):
         starts = (products.start + bias).reshape(-1, self._pe)
         return self._access.image(products.words(), pack_rows(starts, self._start_width))
 
-    def _products_of(self, weights: np.ndarray) -> AndXor:
+    def _products_of(self, weights: np.ndarray) -> CodedProducts:
         options = {"code": self._code, "writable": self._rewrites, "tree": self._tree}
         return AndXor(weights, self._pe, self._simd, self._activation, self._bipolar, **options)
 
