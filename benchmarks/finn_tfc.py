@@ -17,7 +17,6 @@ packing routes through one. Stage of all figures: synthesized. FINN's LUTs are a
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from amaranth.hdl import Module, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Component, In, Out
 from pages import settle, table
+from public import network
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from xc7 import SYNTHESIS, Cells, synthesize
 
@@ -36,7 +36,7 @@ from bitloom.boards.tools import find
 from bitloom.codegen import FAMILIES, Accelerator, Folding, Plan, simplify
 from bitloom.codegen.mapping import shape_of
 from bitloom.hw import MatVec, Threshold, vector
-from bitloom.quant import Graph, MatMul, load
+from bitloom.quant import Graph, MatMul
 from bitloom.quant import Threshold as ThresholdNode
 
 PART = "xc7 (Zynq-7020 of the Pynq-Z2)"
@@ -45,6 +45,7 @@ FINN = (681, 240, 243, 268)
 """Cycles per image of each layer, and FINN's LUTs."""
 FINN_LATENCY, FINN_FAST_LUTS, FINN_FAST_FFS = 61, 27_820, 47_451
 """FINN's build of the lowest latency."""
+
 
 class Layer(Component):
     """A matrix–vector unit and, if there are any, its thresholds."""
@@ -208,22 +209,6 @@ def fastest(graph: Graph, out: Path, progress: Progress) -> str:
 TITLE = "## Binary perceptron for MNIST, beside FINN"
 
 
-def network(path: Path | None) -> Graph:
-    """The graph of a QONNX file or of a ``graph.npz``, after the passes."""
-    if path is None:
-        folder = os.environ.get("BITLOOM_DATA")
-        if folder is None:
-            raise RequestError("--network is missing: the public TFC_1W1A.onnx of qonnx_model_zoo, or set BITLOOM_DATA")
-        path = Path(folder) / "qonnx" / "TFC_1W1A.onnx"
-    if not path.is_file():
-        raise RequestError(f"--network: there is no file {path}")
-    if path.suffix == ".npz":
-        return simplify(load(path))
-    from bitloom.quant.qonnx import import_qonnx
-
-    return simplify(import_qonnx(path).graph)
-
-
 def main() -> None:
     """Build and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -233,7 +218,7 @@ def main() -> None:
     parser.add_argument("--docs", type=Path, help="page into which the section is written")
     arguments = parser.parse_args()
     try:
-        graph = network(arguments.network)
+        graph = simplify(network(arguments.network, "TFC_1W1A.onnx"))
         text = f"{TITLE}\n\n`python benchmarks/finn_tfc.py`. {(__doc__ or '').split(chr(10) * 2, 2)[2]}\n"
         text += f"Part {PART}; yosys {find('yosys')}, `{SYNTHESIS}`.\n\n"
         columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()

@@ -12,15 +12,15 @@ all builds give the same bits. Stage of the figures: routed; cycles simulated.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
 import numpy as np
 import pages
+from public import network
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from bitloom import BitloomError, RequestError, quant
+from bitloom import BitloomError, quant
 from bitloom.boards.build import build, compile_design
 from bitloom.boards.design import make_design
 from bitloom.boards.files import make_folder
@@ -37,23 +37,6 @@ TITLE = "## One network, four engines"
 
 HEADER = ["matrix products", "LUT", "FF", "memories", "multipliers", "area", "Fmax, MHz", "cycles per image",
           "latency, cycles", "images", "mismatches"]  # fmt: skip
-
-
-def imported(path: Path | None, folder: Path) -> tuple[Path, Graph]:
-    """The network's integer graph, and where it is kept below ``folder``."""
-    from bitloom.quant.qonnx import import_qonnx
-
-    if path is None:
-        shared = os.environ.get("BITLOOM_DATA")
-        if shared is None:
-            raise RequestError("--network is missing: the public TFC_2W2A.onnx of qonnx_model_zoo, or set BITLOOM_DATA")
-        path = Path(shared) / "qonnx" / "TFC_2W2A.onnx"
-    if not path.is_file():
-        raise RequestError(f"--network: there is no file {path}")
-    graph = import_qonnx(path).graph
-    target = make_folder(folder) / "graph.npz"
-    quant.save(graph, target)
-    return target, graph
 
 
 def row(engine: str, arguments: argparse.Namespace, model: Path, graph: Graph, images: np.ndarray) -> list[str]:
@@ -86,7 +69,9 @@ def main() -> None:
     parser.add_argument("--docs", type=Path, help="page into which the section is written")
     arguments = parser.parse_args()
     try:
-        model, graph = imported(arguments.network, arguments.out)
+        graph = network(arguments.network, "TFC_2W2A.onnx")
+        model = make_folder(arguments.out) / "graph.npz"
+        quant.save(graph, model)
         images = load("mnist").x_test.reshape(-1, *graph.input.output.shape).astype(np.int64)
         rows = []
         with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), transient=True) as bar:

@@ -24,13 +24,18 @@ from amaranth.hdl import Shape
 from bitloom.hw.bit_planes import least_bits
 from bitloom.hw.bit_serial_matvec import MOST_BITS
 from bitloom.hw.packing import Packing
+from bitloom.hw.table_folding import TableFolding
+from bitloom.hw.trit_codes import TritWeights
 from bitloom.quant import MatMul
 
 from .families import Family
 from .folding import Folding, divisors
 
+ENGINES = ("MatVec", "TableMatVec", "PackedMatVec", "BitSerialMatVec")
+"""The templates."""
+
 GROUPS = (2, 3, 4)
-"""Activations per table that the mapper tries; 5 as well where a design says so."""
+"""Activations per table that the mapper tries and a design may ask for: tables of 5 never pay."""
 
 SLICES = (1, 2, 3, 4, 6, 7, 8, 12, 14, 16, 24, 28, 32, 48, 56, 64, 96, 112, 128, 192, 256)
 """Into how many slices, about, the mapper divides the inputs of a table unit."""
@@ -63,13 +68,13 @@ def _multiplies(least: int, most: int, activation: Shape, device: str | None) ->
 def folded(node: MatMul, template: str) -> Iterator[Folding]:
     """The ways to fold the unit ``template`` of ``node``, memory apart, by rising lanes."""
     outputs, inputs = node.weights.shape
-    for pe, simd in product(divisors(outputs // node.groups), divisors(inputs)):
-        if template != "TableMatVec":
+    if template != "TableMatVec":
+        for pe, simd in product(divisors(outputs // node.groups), divisors(inputs)):
             yield Folding(pe, simd, template=template)
-    if template == "TableMatVec":
-        for pe, group in product(divisors(outputs), GROUPS):
-            for count in tables(inputs, group):
-                yield Folding(pe, table_lanes(inputs, outputs // pe, group * count), "auto", template, group, count)
+        return
+    for pe, group in product(divisors(outputs), GROUPS):
+        for count in tables(inputs, group):
+            yield Folding(pe, table_lanes(inputs, outputs // pe, group * count), "auto", template, group, count)
 
 
 def tables(inputs: int, group: int | None = None) -> list[int]:
@@ -89,11 +94,9 @@ def table_lanes(inputs: int, folds: int, whole: int) -> int:
 
 def steps(node: MatMul, folding: Folding) -> int:
     """Cycles per vector of the unit of ``node``; all the engines' closed forms."""
-    outputs, inputs = node.weights.shape
     if folding.template == "TableMatVec":
-        folds, whole = -(-outputs // folding.pe), folding.group * folding.tables
-        beats = [min(whole, inputs - start) // folding.simd for start in range(0, inputs, whole)]
-        return sum(max(folds, count) for count in beats)
+        weights = TritWeights(node.weights, folding.pe, folding.group, folding.tables)
+        return TableFolding(weights, folding.simd, "auto", "auto").interval
     cycles = node.weights.size // (folding.pe * folding.simd)
     if folding.template == "BitSerialMatVec":
         return cycles * least_bits(node.weights)

@@ -5,15 +5,25 @@ from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
-from amaranth.hdl import Cat, Module, Mux, Shape, Signal, Value, unsigned
+from amaranth.hdl import Cat, Module, Mux, Shape, Signal, Value
 
 from . import dot
 from .buffered_unit import BufferedUnit
 from .counters import advance
 from .loops import Loops
-from .parameters import bounds, divisor, integer_array, integer_shape, one_of, pack_rows, shape_of_range
+from .parameters import (
+    activation_shape,
+    bias_values,
+    bounds,
+    divisor,
+    integer_array,
+    integer_shape,
+    one_of,
+    shape_of_range,
+)
 from .rom import Rom
 from .spatial import Windows, map_size, maps
+from .start_words import start_rom, start_width
 from .weights import ActivationCode, FoldedWeights, WeightCode
 
 
@@ -81,13 +91,9 @@ class Depthwise(BufferedUnit):
         self._channels = len(self._weights)
         self._windows = windows = Windows.of(size, self._weights.shape[1:], stride, dilation)
         self._lanes = divisor("lanes", lanes, self._channels, "channels")
-        self._activation = integer_shape("activation", activation)
-        if bipolar_activation and activation != unsigned(1):
-            raise ValueError(f"activation must be unsigned(1) where it is bipolar, not {activation!r}")
         self._bipolar = bool(bipolar_activation)
-        self._bias = None if bias is None else integer_array("bias", bias, 1)
-        if bias is not None and bias.shape != (self._channels,):
-            raise ValueError(f"bias must have one value for each of the {self._channels} channels, not {bias.shape}")
+        self._activation = activation_shape(activation, self._bipolar)
+        self._bias = bias_values(bias, self._channels, "channels")
         rows = self._weights.reshape(self._channels, -1)
         self._code = WeightCode.of(rows)
         self._folded = FoldedWeights(rows, self._code, self._lanes, 1)
@@ -192,15 +198,8 @@ class Depthwise(BufferedUnit):
     def _make_start_rom(self) -> tuple[Rom | None, int]:
         """Where each channel's sum starts, a word per beat (one in all if they are equal); bits per lane."""
         start = self._acts.start(self._folded.weights, self._code) + (0 if self._bias is None else self._bias)
-        if not start.any():
-            return None, 0
-        most = max(shape.width for shape in self._lane_shapes)
-        width = min(most, shape_of_range(min(-1, start.min()), start.max()).width)
-        rows = start.reshape(-1, self._lanes)
-        if np.all(rows == rows[0]):
-            rows = rows[:1]
-        memory = "distributed" if self._memory == "distributed" else "auto"
-        return Rom(lambda: pack_rows(rows, width), width * self._lanes, memory, depth=len(rows)), width
+        width = start_width(start, max(shape.width for shape in self._lane_shapes))
+        return start_rom(start, self._lanes, width, self._memory), width
 
     def elaborate(self, platform) -> Module:
         m = Module()

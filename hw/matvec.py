@@ -4,11 +4,11 @@
 from functools import cached_property
 
 import numpy as np
-from amaranth.hdl import Cat, Module, Mux, Shape, Signal, Value, unsigned
+from amaranth.hdl import Cat, Module, Mux, Shape, Signal, Value
 from amaranth.lib.wiring import In, Out
 
 from .control import Buffered, Steps
-from .parameters import bounds, divisor, integer_array, integer_shape, one_of, positive
+from .parameters import activation_shape, bias_values, bounds, divisor, integer_array, one_of, positive
 from .products import Products
 from .rewriting import Rewriting
 from .rom import Rom
@@ -106,13 +106,9 @@ class MatVec(Rewriting):
         each = "output elements" if self._groups == 1 else f"output elements of each of the {self._groups} groups"
         self._pe = divisor("PE", pe, self._outputs // self._groups, each)
         self._simd = divisor("SIMD", simd, k, each.replace("output", "input"))
-        self._activation = integer_shape("activation", activation)
-        if bipolar_activation and activation != unsigned(1):
-            raise ValueError(f"activation must be unsigned(1) where it is bipolar, not {activation!r}")
         self._bipolar = bool(bipolar_activation)
-        self._bias = None if bias is None else integer_array("bias", bias, 1)
-        if bias is not None and bias.shape != (self._outputs,):
-            raise ValueError(f"bias must have one value for each of the {self._outputs} outputs, not {bias.shape}")
+        self._activation = activation_shape(activation, self._bipolar)
+        self._bias = bias_values(bias, self._outputs)
         if type(self)._make_products is not MatVec._make_products and (code, tree, writable) != ("auto", "auto", False):
             raise TypeError(f"code, tree and writable must be left out for {type(self).__name__}, which has its own")
         self._tree = tree

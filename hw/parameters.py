@@ -43,6 +43,14 @@ def integer_shape(name: str, shape: Shape) -> Shape:
     return shape
 
 
+def activation_shape(shape: Shape, bipolar: bool) -> Shape:
+    """``shape`` if it is one of :func:`integer_shape`, and ``unsigned(1)`` where bits stand for −1 and +1."""
+    integer_shape("activation", shape)
+    if bipolar and shape != unsigned(1):
+        raise ValueError(f"activation must be unsigned(1) where it is bipolar, not {shape!r}")
+    return shape
+
+
 def integer_array(name: str, values: np.ndarray, dimensions: int) -> np.ndarray:
     """``values`` as a read-only int64 array if it is an integer array of ``dimensions`` axes, none of them empty."""
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "iu":
@@ -53,6 +61,16 @@ def integer_array(name: str, values: np.ndarray, dimensions: int) -> np.ndarray:
     array = values.astype(np.int64)
     array.setflags(write=False)
     return array
+
+
+def bias_values(bias: np.ndarray | None, count: int, of_what: str = "outputs") -> np.ndarray | None:
+    """``bias`` if it is None or integers (count,), one for each of the ``of_what``."""
+    if bias is None:
+        return None
+    values = integer_array("bias", bias, 1)
+    if values.shape != (count,):
+        raise ValueError(f"bias must have one value for each of the {count} {of_what}, not {values.shape}")
+    return values
 
 
 def bounds(shape: Shape) -> tuple[int, int]:

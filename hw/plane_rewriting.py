@@ -1,12 +1,15 @@
 # amaranth: UnusedElaboratable=no
 """PlaneRewriting: where the constants of a bit-serial matrix–vector unit are, and how they are written as it runs."""
 
+from functools import partial
+
 import numpy as np
 
 from .bit_planes import BitPlanes, bits_of
 from .matvec import MatVec
 from .plane_accumulators import PlaneAccumulators
 from .rom import Rom
+from .start_words import start_rom
 from .sums import Sums
 from .weight_memory import WeightMemory
 
@@ -88,11 +91,5 @@ class PlaneRewriting(MatVec):
         if self._writable:
             words, depth = (lambda: self._accumulators.start_words(start, self._weight_bits)), len(start) // self._pe
             return WeightMemory(words, width * self._pe, self._word_memory, depth=depth, port=self._port), width
-        if not start.any():
-            return None, 0
-        rows = start.reshape(-1, self._pe)
-        if np.all(rows == rows[0]):
-            rows = rows[:1]
-        memory = "distributed" if self._memory == "distributed" else "auto"
-        words = lambda: self._accumulators.start_words(rows, self._weight_bits)  # noqa: E731
-        return Rom(words, width * self._pe, memory, depth=len(rows)), width
+        by_bits = partial(self._accumulators.start_words, bits=self._weight_bits)
+        return start_rom(start, self._pe, width, self._memory, by_bits), width

@@ -2,12 +2,13 @@
 """Rewriting: where the constants of a matrix–vector unit are, and how they are written while it runs."""
 
 import numpy as np
-from amaranth.hdl import Module, Shape, Signal, Value
+from amaranth.hdl import Module, Signal, Value
 
 from .counters import advance
-from .parameters import pack_rows, shape_of_range
+from .parameters import pack_rows
 from .products import AndXor, CodedProducts
 from .rom import Rom
+from .start_words import start_rom, start_width
 from .step_source import StepSource
 from .sums import Sums
 from .weight_memory import WeightMemory
@@ -40,22 +41,14 @@ class Rewriting(Writable):
         options = {"code": self._code, "writable": self._rewrites, "tree": self._tree}
         return AndXor(weights, self._pe, self._simd, self._activation, self._bipolar, **options)
 
-    def _fitting(self, accumulator: Shape) -> Shape:
-        """``accumulator`` if it holds the sums: those of the first weights, and of any if they can change."""
-        if self._rewrites:
-            most = np.maximum(np.abs(self._sums.lo), np.abs(self._sums.hi))
-            weights = np.full_like(self._weights, self._products.code.peak)
-            Sums(weights, None, self._groups, -most, most).fitting(accumulator)
-        return self._sums.fitting(accumulator)
+    @property
+    def _peak(self) -> int:
+        """That of the code."""
+        return self._products.code.peak
 
     def _weight_memory(self) -> Rom:
-        """Where the weights are: a ROM, or a memory if they can be written, from which steps do not read what is being
-        written."""
-        words, width, depth = self._products.words, self._products.width, self.interval
-        if not self._rewrites:
-            return Rom(words, width, self._memory, depth=depth)
-        memory = "registers" if self._memory == "distributed" else self._memory
-        return WeightMemory(words, width, memory, depth=depth, port=self._port, collision="skip")
+        """Where the weights are."""
+        return self._words_in(self._products.words, self._products.width, self.interval)
 
     def _make_start_rom(self) -> tuple[Rom | None, int]:
         """Where each neuron's sum starts, one word per neuron fold (one in all if they are equal); and their width."""
@@ -64,15 +57,8 @@ class Rewriting(Writable):
             width, rows = self._accumulator.width, start.reshape(-1, self._pe)
             words, memory = (lambda: pack_rows(rows, width)), "registers" if self._memory == "distributed" else "auto"
             return WeightMemory(words, width * self._pe, memory, depth=len(rows), port=self._port), width
-        if not start.any():
-            return None, 0
-        accumulator = max(shape.width for shape in self._lane_shapes)
-        width = min(accumulator, shape_of_range(min(-1, start.min()), start.max()).width)
-        rows = start.reshape(-1, self._pe)
-        if np.all(rows == rows[0]):
-            rows = rows[:1]
-        memory = "distributed" if self._memory == "distributed" else "auto"
-        return Rom(lambda: pack_rows(rows, width), width * self._pe, memory, depth=len(rows)), width
+        width = start_width(start, max(shape.width for shape in self._lane_shapes))
+        return start_rom(start, self._pe, width, self._memory), width
 
     def _starts(self, m: Module, enable: Signal, step: StepSource, leaves: Value) -> Value | None:
         """The start word of the step in the last stage; ``leaves``: a neuron's last step is in the stage before.

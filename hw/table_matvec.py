@@ -2,11 +2,11 @@
 """TableMatVec: the ternary matrix–vector unit that looks sums up in tables."""
 
 import numpy as np
-from amaranth.hdl import Cat, Const, Module, Shape, Signal, Value, unsigned
+from amaranth.hdl import Cat, Const, Module, Shape, Signal, Value
 from amaranth.lib.wiring import In, Out
 
 from .accumulators import partials_kind
-from .parameters import integer_array, integer_shape, one_of, positive
+from .parameters import activation_shape, bias_values, one_of, positive
 from .rom import Rom
 from .signed_tree import SignedTree, tree_features
 from .slice_buffer import SliceBuffer
@@ -115,13 +115,9 @@ class TableMatVec(TableRewriting):
         self._folded = TritWeights(self._weights, self._pe, self._group, self._tables)
         self._simd = positive("SIMD", simd)
         self._folding = TableFolding(self._folded, self._simd, build, table_memory)
-        integer_shape("activation", activation)
-        if bipolar_activation and activation != unsigned(1):
-            raise ValueError(f"activation must be unsigned(1) where it is bipolar, not {activation!r}")
-        self._activation = Activation(activation, bool(bipolar_activation))
-        self._bias = None if bias is None else integer_array("bias", bias, 1)
-        if bias is not None and bias.shape != (n,):
-            raise ValueError(f"bias must have one value for each of the {n} outputs, not {bias.shape}")
+        bipolar = bool(bipolar_activation)
+        self._activation = Activation(activation_shape(activation, bipolar), bipolar)
+        self._bias = bias_values(bias, n)
         self._sums = Sums.of(self._weights, self._bias, 1, self._activation.bounds, activation_range)
         self._rewrites, self._port = bool(writable), positive("port", port)
         self._accumulator = self._fitting(accumulator)

@@ -13,7 +13,6 @@ from .signed_tree import tree_widths
 from .sums import Sums
 from .table_steps import TableSteps
 from .trit_codes import TritWeights
-from .weight_memory import WeightMemory
 from .writable import Writable
 
 
@@ -39,21 +38,9 @@ class TableRewriting(Writable):
     def _start_rom(self) -> Rom | None:
         return self._accumulators.rom
 
-    def _fitting(self, accumulator: Shape) -> Shape:
-        """``accumulator`` if it holds the sums: those of the first weights, and of any if they can change."""
-        if self._rewrites:
-            most = np.maximum(np.abs(self._sums.lo), np.abs(self._sums.hi))
-            Sums(np.ones_like(self._weights), None, 1, -most, most).fitting(accumulator)
-        return self._sums.fitting(accumulator)
-
     def _weight_memory(self) -> Rom:
-        """Where the weights are: a ROM, or a memory if they can be written, in which no look-up reads what is being
-        written."""
-        words, width, depth = self._folded.words, self._folded.width, self._folded.steps
-        if not self._rewrites:
-            return Rom(words, width, self._memory, depth=depth)
-        memory = "registers" if self._memory == "distributed" else self._memory
-        return WeightMemory(words, width, memory, depth=depth, port=self._port, collision="skip")
+        """Where the weights are."""
+        return self._words_in(self._folded.words, self._folded.width, self._folded.steps)
 
     @cached_property
     def _lane_shapes(self) -> list[Shape]:

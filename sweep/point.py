@@ -23,6 +23,7 @@ from bitloom.boards.report.figures import STAGES, number
 from bitloom.boards.report.record import Figures, check
 from bitloom.boards.tools import suite
 from bitloom.codegen import FitError
+from bitloom.codegen.engines import ENGINES
 
 MEMORY = "outcome.json"
 """Where a point's folder remembers that nothing better can be built from the same inputs."""
@@ -119,7 +120,7 @@ def _known(outcome: Outcome, compiled: Compiled, stage: str) -> Outcome:
         outcome, figures={name: getattr(values, name) for name in FIGURES} | {"accuracy": report.accuracy},
         resources_stage=STAGES[reached],
         cycles_stage="simulated" if rtl and rtl.status == "passed" else STAGES["estimate"],
-        foldings={layer.name: (layer.pe, layer.simd) for layer in report.layers if layer.template.endswith("MatVec")},
+        foldings={layer.name: (layer.pe, layer.simd) for layer in report.layers if layer.template in ENGINES},
     )
 
 

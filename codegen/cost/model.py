@@ -39,11 +39,11 @@ def known(family: Family, template: str) -> bool:
 def predict(family: Family, component: Component) -> Resources:
     """What ``component`` will need on ``family`` (an estimate)."""
     features = {**component.features(), "unit": 1.0}
-    template, known = type(component).__name__, coefficients(family.name)
-    if template not in known:
+    template = type(component).__name__
+    if not known(family, template):
         raise RequestError(f"family {family.name!r} has no cost entries for the template {template}; fit them with "
                            f"benchmarks/cost_model.py --families {family.name} --templates {template}")
-    table = known[template]
+    table = coefficients(family.name)[template]
     lut, ff = (sum(weight * features.get(name, 0) for name, weight in table[kind].items()) for kind in ("lut", "ff"))
     return Resources(lut=lut, ff=ff, bram=blocks(family, component), dsp=features.get("multipliers", 0))
 
