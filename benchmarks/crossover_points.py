@@ -12,6 +12,7 @@ from amaranth.hdl import Shape, signed, unsigned
 from amaranth.lib.wiring import Component
 
 from bitloom import hw
+from bitloom.codegen.engines import table_lanes
 from bitloom.hw.trit_codes import entries
 
 FAMILIES = ("ice40", "ecp5", "gowin", "xc7")
@@ -25,6 +26,9 @@ LANES = ((4, 12), (8, 24))
 
 LARGE = (16, 48)
 """One more, on the families that hold it."""
+
+DEEP = (540, 4, 60)
+"""And a layer with so many neuron folds, N/PE = 135, that tables of any size are built in time: K = N, PE, SIMD."""
 
 BITS = (2, 4, 8)
 """Of the activations; and bipolar ones, of one bit."""
@@ -54,10 +58,8 @@ class Point:
 
     @property
     def routed(self) -> bool:
-        """Whether it is to be routed as well: where the smallest device has room, and the best engine in large."""
-        large = (self.pe, self.simd) == LARGE and self.engine == "table 3" and self.bits == 8
-        small = (self.pe, self.simd) == LANES[0] and self.bits in (0, 8) and self.size == SIZES[1]
-        return (small or large) and self.family != "xc7" and self.weights != FOUR
+        """Whether it can be routed as well: no tool from pip routes a 7-series part."""
+        return self.family != "xc7"
 
     @property
     def activation(self) -> Shape:
@@ -92,8 +94,7 @@ def _compressor(point: Point, common: dict) -> Component:
 
 def _table(group: int):
     def make(point: Point, common: dict) -> Component:
-        folds = point.size // point.pe
-        lanes = next(d for d in range(1, point.simd + 1) if point.simd % d == 0 and d * folds >= point.simd)
+        lanes = table_lanes(point.size, point.size // point.pe, point.simd)
         return hw.TableMatVec(point.matrix(), simd=lanes, group=group, tables=point.simd // group,
                               table_memory="registers" if point.family == "ice40" else "auto", **common)
 
@@ -109,10 +110,10 @@ def _packed(point: Point, common: dict) -> Component:
 
 
 _ENGINES = {"select": _select, "compressor": _compressor, "table 2": _table(2), "table 3": _table(3),
-            "table 4": _table(4), "bit-serial": _serial, "multipliers": _packed}  # fmt: skip
+            "table 4": _table(4), "table 5": _table(5), "bit-serial": _serial, "multipliers": _packed}  # fmt: skip
 ENGINES = tuple(_ENGINES)
-"""Select-add (for binary weights XNOR-popcount), the same with a compressor tree, table look-up of groups of 2, 3 and
-4, bit planes in series, packed multipliers."""
+"""Select-add (for binary weights XNOR-popcount), the same with a compressor tree, table look-up of groups of 2 to 5,
+bit planes in series, packed multipliers."""
 
 
 def grid() -> Iterator[Point]:
@@ -126,6 +127,8 @@ def grid() -> Iterator[Point]:
                 yield Point(family, engine, TERNARY, bits, size, *lanes)
     for family, engine, bits in product(("ecp5", "xc7"), ("select", "table 2", "table 3"), (8, 2)):
         yield Point(family, engine, TERNARY, bits, SIZES[1], *LARGE)
+    for family, engine in product(("ecp5", "gowin", "xc7"), (*tables, "table 5")):
+        yield Point(family, engine, TERNARY, 8, *DEEP)
     for lanes, bits, family in product(LANES, reversed(BITS), FAMILIES):
         for weights in (TERNARY, FOUR)[: 1 + (bits == 8)]:
             yield Point(family, "bit-serial", weights, bits, SIZES[1], *lanes)
