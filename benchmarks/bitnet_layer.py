@@ -38,8 +38,8 @@ from bitloom import BitloomError
 from bitloom.boards.tools import find
 from bitloom.hw import MatVec, TableMatVec, vector
 from bitloom.hw.component import Component as LazyComponent
-from bitloom.hw.signed_tree import SignedTree
-from bitloom.hw.trit_tables import Activation, SerialTable, TableShape
+from bitloom.hw.lookup.signed_tree import SignedTree
+from bitloom.hw.lookup.trit_tables import Activation, SerialTable, TableShape
 
 TITLE = "## A layer of BitNet's size: looking sums up, beside adding selected terms"
 SIZE, COLUMNS, TABLES, GROUP = 1536, 28, 16, 3

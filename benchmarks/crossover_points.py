@@ -13,7 +13,7 @@ from amaranth.lib.wiring import Component
 
 from bitloom import hw
 from bitloom.codegen.engines import table_lanes
-from bitloom.hw.trit_codes import entries
+from bitloom.hw.lookup.trit_codes import entries
 
 FAMILIES = ("ice40", "ecp5", "gowin", "xc7")
 """Three with look-up tables of four inputs, one with six."""

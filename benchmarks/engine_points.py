@@ -14,7 +14,7 @@ from crossover_points import DEVICES
 
 from bitloom import hw
 from bitloom.codegen.engines import table_lanes
-from bitloom.hw.trit_codes import entries
+from bitloom.hw.lookup.trit_codes import entries
 
 POINTS = 28
 """Per template and family."""

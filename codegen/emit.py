@@ -12,8 +12,8 @@ from amaranth.back import rtlil
 from amaranth.lib.wiring import Component
 
 from bitloom import WorkError
-from bitloom.hw.multiplier import Primitives
-from bitloom.hw.storage import UNKNOWN_AT_FIRST
+from bitloom.hw.memory.storage import UNKNOWN_AT_FIRST
+from bitloom.hw.packed.multiplier import Primitives
 
 # As Amaranth's own Verilog back end does, with the netlist library instead of a yosys executable; in a process of its
 # own, because the library prints to the standard output and holds global state.
@@ -28,8 +28,9 @@ for command in ("read_rtlil in.il", "proc -nomux -norom", "memory_collect", "wri
 def emit_rtlil(component: Component, name: str) -> str:
     """``component`` as RTLIL: its module is called ``name``, the ones below it by their path of instance names.
 
-    Multipliers for a device are its primitives, cells without a module; see :class:`~bitloom.hw.multiplier.Multiplier`.
-    Parts below the top are named without the top's own name, so that ``top``'s accelerator is module ``accelerator``.
+    Multipliers for a device are its primitives, cells without a module; see
+    :class:`~bitloom.hw.packed.multiplier.Multiplier`. Parts below the top are named without the top's own name, so that
+    ``top``'s accelerator is module ``accelerator``.
     """
     text = rtlil.convert(component, name=name, platform=Primitives(), emit_src=False)
 

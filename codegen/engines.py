@@ -21,11 +21,11 @@ from math import gcd
 
 from amaranth.hdl import Shape
 
-from bitloom.hw.bit_planes import least_bits
-from bitloom.hw.bit_serial_matvec import MOST_BITS
-from bitloom.hw.packing import Packing
-from bitloom.hw.table_folding import TableFolding
-from bitloom.hw.trit_codes import TritWeights
+from bitloom.hw.lookup.folding import TableFolding
+from bitloom.hw.lookup.trit_codes import TritWeights
+from bitloom.hw.packed.packing import Packing
+from bitloom.hw.planes.bit_planes import least_bits
+from bitloom.hw.planes.bit_serial_matvec import MOST_BITS
 from bitloom.quant import MatMul
 
 from .families import Family

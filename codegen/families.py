@@ -50,7 +50,8 @@ class Family:
     """A device family.
 
     ``block_shapes`` are the (depth, width) of one block memory with a read and a write port, ``multiplier`` is the
-    device of :class:`bitloom.hw.multiplier.Multiplier`, ``lut_memory`` says whether look-up tables can be written to.
+    device of :class:`bitloom.hw.packed.multiplier.Multiplier`, ``lut_memory`` says whether look-up tables can be
+    written to.
     """
 
     name: str

@@ -125,7 +125,7 @@ class BufferedCell(Cell):
 
 
 class SliceCell(Cell):
-    """A :class:`~bitloom.hw.register_slice.RegisterSlice`."""
+    """A :class:`~bitloom.hw.fabric.register_slice.RegisterSlice`."""
 
     _full = _skid = 0
 
@@ -145,7 +145,7 @@ class SliceCell(Cell):
 
 
 class QueueCell(Cell):
-    """A :class:`~bitloom.hw.fifo.StreamFIFO` of ``depth`` beats; ``peak`` is the most that it has held."""
+    """A :class:`~bitloom.hw.fabric.fifo.StreamFIFO` of ``depth`` beats; ``peak`` is the most that it has held."""
 
     def __init__(self, channels: Channels, source: int, sink: int, depth: int) -> None:
         super().__init__(channels, (source,), (sink,))
@@ -215,7 +215,7 @@ class GatherCell(Cell):
 
 
 class ForkCell(Cell):
-    """A :class:`~bitloom.hw.fork.Fork`: each output takes each beat once."""
+    """A :class:`~bitloom.hw.fabric.fork.Fork`: each output takes each beat once."""
 
     def __init__(self, channels: Channels, source: int, sinks: Sequence[int]) -> None:
         super().__init__(channels, (source,), sinks)

@@ -50,7 +50,8 @@ class Buffered:
 
 @dataclass(frozen=True)
 class Slice:
-    """One beat in, one beat out, through a :class:`~bitloom.hw.register_slice.RegisterSlice`: ``beats`` per vector.
+    """One beat in, one beat out, through a :class:`~bitloom.hw.fabric.register_slice.RegisterSlice`: ``beats`` per
+    vector.
 
     ``i.ready`` is high while the second register is empty; the output is valid one cycle after the input's transfer.
     """

@@ -3,7 +3,7 @@
 from amaranth.hdl import Module, Shape, Signal, Value, ValueLike
 
 from .counters import advance
-from .rom import Rom
+from .memory.rom import Rom
 
 
 class Pipeline:

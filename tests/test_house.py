@@ -32,6 +32,21 @@ FORBIDDEN = {
 }
 """Packages that have no business in a part, beside those of training."""
 
+BELOW = {"memory", "arithmetic"}
+ROOMS = {
+    "": {"memory"},
+    "memory": set(),
+    "fabric": {"memory"},
+    "arithmetic": {"memory"},
+    "matvec": BELOW,
+    "packed": {"matvec"} | BELOW,
+    "planes": {"matvec"} | BELOW,
+    "lookup": {"matvec"} | BELOW,
+    "spatial": BELOW,
+    "elements": {"fabric"} | BELOW,
+}
+"""Which rooms each room of ``hw`` may import, beside itself and the top, whose name is empty."""
+
 FILES = sorted(path for part in PARTS for path in (ROOT / part).rglob("*.py"))
 
 
@@ -59,6 +74,10 @@ def violations(source: str, module: tuple[str, ...]) -> list[str]:
             found.append(f"line {line}: bare import of {name}; say bitloom.{name}")
         elif first == "bitloom" and rest and rest[0] in PARTS and rest[0] not in PARTS[part]:
             found.append(f"line {line}: {part} must not import {name}")
+        elif part == "hw" and module[-1] != "__init__" and first == "bitloom" and rest[:1] == ["hw"]:
+            here, there = module[2] if len(module) > 3 else "", rest[1] if len(rest) > 1 and rest[1] in ROOMS else ""
+            if there not in {here, ""} | ROOMS[here]:
+                found.append(f"line {line}: hw/{here} must not import {name}")
         elif first in FORBIDDEN.get(part, set()) or (first in TRAINING and not trains):
             found.append(f"line {line}: {part} must not import {first}")
     return found
@@ -78,6 +97,9 @@ def test_imports_point_one_way(path: Path) -> None:
     (("bitloom", "hw", "rom"), "from bitloom.quant import Graph", "hw must not import bitloom.quant"),
     (("bitloom", "hw", "rom"), "from ..codegen import cost", "hw must not import bitloom.codegen.cost"),
     (("bitloom", "hw", "__init__"), "from .. import sim", "hw must not import bitloom.sim"),
+    (("bitloom", "hw", "memory", "rom"), "from ..matvec import matvec", "hw/memory must not import bitloom.hw.matvec"),
+    (("bitloom", "hw", "packed", "x"), "from ..planes.pairs import P", "hw/packed must not import bitloom.hw.planes"),
+    (("bitloom", "hw", "counters"), "from .fabric.fork import Fork", "hw/ must not import bitloom.hw.fabric.fork"),
     (("bitloom", "codegen", "plan"), "def f():\n import bitloom.boards.flow", "codegen must not import bitloom.boards"),
     (("bitloom", "boards", "top"), "from hw import MatVec", "bare import of hw.MatVec"),
     (("bitloom", "boards", "top"), "import sim.bench", "bare import of sim.bench"),
@@ -94,6 +116,7 @@ def test_what_is_forbidden_is_found(module: tuple[str, ...], source: str, found:
 
 def test_what_is_allowed_is_not_found() -> None:
     assert violations("import torch\nfrom ..graph import Graph", ("bitloom", "quant", "train", "loop")) == []
+    assert violations("from ..memory.rom import Rom\nfrom .. import stream", ("bitloom", "hw", "packed", "x")) == []
     assert violations("from bitloom.hw import Rom\nfrom . import cost", ("bitloom", "codegen", "plan")) == []
 
 

@@ -20,7 +20,7 @@ from bitloom.boards.board import load
 from bitloom.boards.flow.families import FLOWS
 from bitloom.codegen import emit
 from bitloom.hw import PackedMatVec
-from bitloom.hw.multiplier import Multiplier
+from bitloom.hw.packed.multiplier import Multiplier
 from bitloom.sim import cells, netlist
 from bitloom.sim.verilator import Public, build, run
 

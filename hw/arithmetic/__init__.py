@@ -1,0 +1,1 @@
+"""Arithmetic that several units share: products and their trees, codes of weights, what sums can reach."""

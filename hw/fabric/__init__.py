@@ -1,0 +1,1 @@
+"""The stream fabric: what stands between units."""

@@ -1,0 +1,1 @@
+"""TableMatVec: sums of a few activations looked up in tables."""

@@ -1,0 +1,1 @@
+"""PackedMatVec: several products in each of the device's multipliers."""

@@ -1,0 +1,1 @@
+"""BitSerialMatVec: the bit planes of the weights one after another."""

@@ -1,0 +1,1 @@
+"""Units over one or two spatial axes: windows, pools, padding."""
