@@ -29,7 +29,8 @@ ASKED_MHZ = 400.0
 
 @dataclass(frozen=True)
 class Measured:
-    """Counts after synthesis of the engine alone; ``fmax_mhz`` after routing, 0 where it was not routed."""
+    """Counts after synthesis of the engine alone; ``fmax_mhz`` after routing, 0 where there is none: it was not routed,
+    or ``why_not``."""
 
     interval: int
     lut: int
@@ -38,6 +39,13 @@ class Measured:
     dsp: int
     fmax_mhz: float = 0.0
     why_not: str = ""
+
+    @property
+    def clock(self) -> str:
+        """The clock in MHz, or why there is none, in a word."""
+        if self.fmax_mhz or not self.why_not:
+            return f"{self.fmax_mhz:.1f}" if self.fmax_mhz else ""
+        return "no room" if "does not fit" in self.why_not else "not timed"
 
 
 class Harness(wiring.Component):
@@ -93,4 +101,6 @@ def route(point: Point, known: Measured, folder: Path) -> Measured:
         routed = place_and_route(bench, synthesize(bench, source), sites, ASKED_MHZ, allow_fail=True)
     except WorkError as error:
         return replace(known, why_not=str(error).split(";")[0][:200])
+    if routed.untimed:
+        return replace(known, why_not=f"place and route has no delays for its {routed.untimed} multipliers")
     return replace(known, fmax_mhz=routed.fmax_mhz)

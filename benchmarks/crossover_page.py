@@ -20,10 +20,10 @@ def table(rows: Sequence[Row]) -> str:
     lines = []
     for point, found in rows:
         per = f"{found.lut / macs((point, found)):.2f}"
-        fmax = f"{found.fmax_mhz:.1f}" if found.fmax_mhz else ("no room" if found.why_not else "")
         lines.append([point.family, point.engine, point.weights, f"{point.bits} bits" if point.bits else "±1",
                       f"{point.size}", f"{point.pe} × {point.simd}", f"{found.interval}", f"{macs((point, found)):.1f}",
-                      f"{found.lut:,}", f"{found.ff:,}", f"{found.bram}", f"{found.dsp}", per, fmax])  # fmt: skip
+                      f"{found.lut:,}", f"{found.ff:,}", f"{found.bram}", f"{found.dsp}", per,
+                      found.clock])  # fmt: skip
     return pages.table(header, lines)
 
 

@@ -175,8 +175,9 @@ def _synthesize(bench: Workbench, compiled: Compiled) -> Synthesis:
 
 def _note_routed(bench: Workbench, routed: Routed) -> None:
     update(bench.out, {
-        "stage": "route", "fmax_mhz": routed.fmax_mhz, **routed.used.rounded(), "utilization": routed.utilization,
-        "critical_path": routed.critical_path, "seconds": bench.seconds, "tools": bench.tools,
+        "stage": "route", "fmax_mhz": routed.fmax_mhz, "untimed": routed.untimed, **routed.used.rounded(),
+        "utilization": routed.utilization, "critical_path": routed.critical_path,
+        "seconds": bench.seconds, "tools": bench.tools,
     })
 
 

@@ -36,6 +36,9 @@ class FamilyFlow(ABC):
     logic: str
     """nextpnr's name of the cell that holds a LUT."""
 
+    untimed: tuple[str, ...] = ()
+    """Cell types for which place and route has no delays, so that it times no path through them."""
+
     @abstractmethod
     def synthesis(self, board: Board, dsp: bool) -> str:
         """yosys' command up to the family's cells; multiplier blocks are inferred only where ``dsp`` asks for them."""

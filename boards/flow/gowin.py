@@ -18,6 +18,20 @@ _MULTIPLIERS = {
 }  # fmt: skip
 _MEMORIES = ("SP", "SPX9", "SDP", "SDPX9", "SDPB", "SDPX9B", "DP", "DPX9", "DPB", "DPX9B", "pROM", "pROMX9")
 
+_WIDE = "\n".join([
+    "design -push",
+    "read_verilog <<END",
+    *(f"module LUT{n} (output F, input {', '.join(f'I{k}' for k in range(n))}); parameter [{(1 << n) - 1}:0] INIT = 0; "
+      f"LUT4 #(.INIT({{{16 >> n}{{INIT}}}})) _TECHMAP_REPLACE_ (.F(F), {', '.join(f'.I{k}(I{k})' for k in range(n))}); "
+      "endmodule" for n in (1, 2, 3)),
+    "END",
+    "design -stash wide",
+    "design -pop",
+    "techmap -map %wide",
+])  # fmt: skip
+"""Makes LUTs of four inputs of the narrower ones: place and route has delays for those alone, and would leave every
+path through another untimed."""
+
 
 class Gowin(FamilyFlow):
     """Gowin: LUT4 with flip-flop, adder cells in a LUT's place, 18 kbit memories, 18×18 multipliers."""
@@ -25,14 +39,15 @@ class Gowin(FamilyFlow):
     suffix = ".fs"
     routed = "routed.json"
     logic = "LUT4"
+    untimed = tuple(_MULTIPLIERS)
 
     def synthesis(self, board: Board, dsp: bool) -> str:
         family = "gw2a" if _device(board).startswith("GW2A") else "gw1n"
-        return f"synth_gowin -family {family} -nowidelut{'' if dsp else ' -nodsp'} -top top"
+        return f"synth_gowin -family {family} -nowidelut{'' if dsp else ' -nodsp'} -top top\n{_WIDE}"
 
     def count(self, cells: Cells) -> Resources:
         kinds = Counter(cell["type"] for cell in cells.values())
-        logic = {"LUT1": "F", "LUT2": "F", "LUT3": "F", "LUT4": "F", "ALU": "SUM"}
+        logic = {"LUT4": "F", "ALU": "SUM"}
         luts = sum(kinds[kind] for kind in logic) + 4 * kinds["RAM16SDP4"]
         flip_flops = sum(n for kind, n in kinds.items() if kind.startswith("DFF"))
         return Resources(luts + lone_flip_flops(cells, ("DFF",), logic), flip_flops,

@@ -48,6 +48,7 @@ class Routed:
     """A placed and routed design: the clock it reaches and the clock it needs, what it takes, its slowest path.
 
     ``utilization`` is nextpnr's count by cell type, ``critical_path`` one entry per hop (kind, delay_ns, cell, net).
+    ``untimed`` cells have no delays in place and route's data: no path through them counts for the clock.
     ``routed`` is for the packer; ``placement`` (cell → place) and ``floorplan`` (its drawing) are for the report.
     """
 
@@ -63,6 +64,7 @@ class Routed:
     routed: Path
     placement: Path
     floorplan: Path
+    untimed: int = 0
 
     @property
     def used(self) -> Resources:
@@ -192,6 +194,7 @@ def _timing(report: Path, flow: FamilyFlow, cells: Cells) -> dict[str, Any]:
     return {
         "fmax_mhz": round(min(clock["achieved"] for clock in values["fmax"].values()), 3),
         **flow.taken(use, cells).rounded(),
+        "untimed": sum(cell["type"] in flow.untimed for cell in cells.values()),
         "utilization": {kind: {"used": u.used, "available": u.available} for kind, u in use.items() if u.used},
         "critical_path": _critical(values["critical_paths"]),
     }

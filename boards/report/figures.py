@@ -122,6 +122,8 @@ def headline(report: Report) -> list[Figure]:
         figures.append(Figure("Logic", number(lut), "LUTs", stage, _share_of_device(report)))
     if fmax is not None and clock:
         margin = f"{fmax / clock:.1f}× the clock of {number(clock)} MHz"
+        if report.untimed:
+            margin += f"; no path through {report.untimed} multipliers was timed (place and route has no delays)"
         figures.append(Figure("Fmax", number(fmax), "MHz", stage, margin))
     return figures
 

@@ -106,7 +106,8 @@ class Use(_Section):
 
 
 class Report(Figures):
-    """The whole of ``report.json``; ``data_note`` is what must be said of the data behind ``accuracy``."""
+    """The whole of ``report.json``; ``data_note`` is what must be said of the data behind ``accuracy``, ``untimed`` how
+    many cells there are through which no path was timed for ``fmax_mhz``."""
 
     design: str | None = None
     model: str | None = None
@@ -114,6 +115,7 @@ class Report(Figures):
     part: str | None = None
     target: str | None = None
     data_note: str = ""
+    untimed: Count = 0
     samples: Count | None = None
     mismatches: Count | None = None
     levels: dict[Literal["model", "rtl", "netlist", "top", "bitstream"], Level] = {}

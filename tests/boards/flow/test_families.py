@@ -96,3 +96,45 @@ def test_ecp5_counts_what_packing_adds_to_carry_chains():
              "lut": {"type": "LUT4", "connections": {}}, "ff": {"type": "TRELLIS_FF", "connections": {}}}
     used = FLOWS["ecp5"].count(cells)
     assert (used.lut, used.ff) == (1 + 3 * 2 + 2 * 4 + 6, 1)
+
+
+CHAIN = f"""
+module top(input clk, input rx, output reg tx, output [{{leds}}:0] led);
+  reg [16:0] a = 1;
+  wire t0 = a[16];
+  {"".join(f"wire t{k + 1}; LUT2 #(.INIT(4'h7)) u{k} (.F(t{k + 1}), .I0(t{k}), .I1(a[{k}])); " for k in range(16))}
+  always @(posedge clk) begin a <= {{{{a[15:0], rx}}}}; tx <= t16; end
+  assign led = 0;
+endmodule
+"""
+"""Sixteen LUTs of two inputs between registers."""
+PRODUCT = """
+module top(input clk, input rx, output reg tx, output [{leds}:0] led);
+  reg [8:0] a = 1, b = 1;
+  reg [17:0] p = 0;
+  always @(posedge clk) begin a <= {{a[7:0], rx}}; b <= a; p <= a * b; tx <= ^p; end
+  assign led = 0;
+endmodule
+"""
+
+
+def routed_alone(name, verilog, folder, dsp=False):
+    board = load(name)
+    pins = pins_of(board)
+    (folder / "top.v").write_text(verilog.format(leds=len(pins.leds) - 1))
+    bench = Workbench(board, folder / "out")
+    synthesis = synthesize(bench, folder / "top.v", dsp=dsp)
+    return synthesis, place_and_route(bench, synthesis, constraints(board, pins), pins.clock_hz / 1e6)
+
+
+def test_gowin_times_every_lut_of_a_path(tmp_path):
+    """However few inputs it has: place and route knows the delays of LUTs of four inputs alone."""
+    synthesis, routed = routed_alone("tang-nano-9k", CHAIN, tmp_path)
+    assert not {"LUT1", "LUT2", "LUT3"} & set(synthesis.cells)
+    assert sum(hop["kind"] == "logic" for hop in routed.critical_path) == 16, routed.critical_path
+
+
+@pytest.mark.parametrize(("name", "kind", "untimed"), [("ulx3s-25f", "MULT18X18D", 0), ("tang-nano-9k", "MULT9X9", 1)])
+def test_multipliers_that_are_not_timed_are_counted(name, kind, untimed, tmp_path):
+    synthesis, routed = routed_alone(name, PRODUCT, tmp_path, dsp=True)
+    assert synthesis.cells[kind] == 1 and routed.untimed == untimed
