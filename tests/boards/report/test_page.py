@@ -83,6 +83,11 @@ def test_what_the_record_holds_is_on_the_page(build_dir: Path, words: str) -> No
         assert words in text
 
 
+def test_multipliers_that_were_not_timed_are_said(build_dir: Path) -> None:
+    update(build_dir, {"untimed": 3})
+    assert "no path through 3 multipliers was timed (place and route has no delays)" in page(build_dir).text
+
+
 def test_nothing_estimated_is_printed_as_measured(tmp_path: Path) -> None:
     estimated = {key: value for key, value in VALUES.items() if key not in ("levels", "utilization", "critical_path")}
     update(tmp_path, {**estimated, "stage": "estimate"})
