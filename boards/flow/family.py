@@ -37,7 +37,7 @@ class FamilyFlow(ABC):
     """nextpnr's name of the cell that holds a LUT."""
 
     untimed: tuple[str, ...] = ()
-    """Cell types for which place and route has no delays, so that it times no path through them."""
+    """Placed cell types for which place and route has no delays, so that it times no path through them."""
 
     @abstractmethod
     def synthesis(self, board: Board, dsp: bool) -> str:

@@ -30,6 +30,7 @@ class ICE40(FamilyFlow):
     suffix = ".bin"
     routed = "routed.asc"
     logic = "ICESTORM_LC"
+    untimed = ("ICESTORM_DSP",)
 
     def synthesis(self, board: Board, dsp: bool) -> str:
         speed = next(value for key, value in _SPEEDS.items() if board.make_platform().device.startswith(key))

@@ -134,7 +134,8 @@ def test_gowin_times_every_lut_of_a_path(tmp_path):
     assert sum(hop["kind"] == "logic" for hop in routed.critical_path) == 16, routed.critical_path
 
 
-@pytest.mark.parametrize(("name", "kind", "untimed"), [("ulx3s-25f", "MULT18X18D", 0), ("tang-nano-9k", "MULT9X9", 1)])
+@pytest.mark.parametrize(("name", "kind", "untimed"), [
+    ("icebreaker", "SB_MAC16", 1), ("ulx3s-25f", "MULT18X18D", 0), ("tang-nano-9k", "MULT9X9", 1)])
 def test_multipliers_that_are_not_timed_are_counted(name, kind, untimed, tmp_path):
     synthesis, routed = routed_alone(name, PRODUCT, tmp_path, dsp=True)
     assert synthesis.cells[kind] == 1 and routed.untimed == untimed
