@@ -1,7 +1,7 @@
 # amaranth: UnusedElaboratable=no
 """A layer of the size of BitNet's: 1536 × 1536 ternary weights, 8-bit activations, 1,344 products per cycle.
 
-    python benchmarks/bitnet_layer.py [--parts simulation synthesis] [--docs docs/benchmarks.md]
+    python benchmarks/bitnet_layer.py [--parts simulation synthesis routing] [--docs docs/benchmarks.md]
 
 TeLLMe's table-lookup engine has 28 tables of three activations and 16 columns: 1,344 ternary products per cycle, at
 which the layer's 1536² would take 1,755.4 cycles per vector if nothing were ever left over. TableMatVec is given 16
@@ -30,18 +30,21 @@ from amaranth.hdl import Module, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Component, In, Out
 from bitnet_simulation import Simulated, simulate
+from crossover_measure import BOARDS, clock
 from pages import settle, table
 from rich.console import Console
 from xc7 import SYNTHESIS, Cells, synthesize
 
 from bitloom import BitloomError
-from bitloom.boards.tools import find
+from bitloom.boards.board import load
+from bitloom.boards.tools import find, suite
 from bitloom.hw import MatVec, TableMatVec, vector
 from bitloom.hw.component import Component as LazyComponent
 from bitloom.hw.lookup.signed_tree import SignedTree
 from bitloom.hw.lookup.trit_tables import Activation, SerialTable, TableShape
 
 TITLE = "## A layer of BitNet's size: looking sums up, beside adding selected terms"
+CLOCK_TITLE = "## The clock of the engine for that layer"
 SIZE, COLUMNS, TABLES, GROUP = 1536, 28, 16, 3
 RATE = COLUMNS * TABLES * GROUP
 """Ternary products per cycle."""
@@ -173,27 +176,52 @@ def parts(whole: Cells, out: Path, console: Console) -> str:
     return f"Of the unit that looks up:\n\n{table(['part', 'LUT6 each', 'LUT6', 'share'], rows)}"
 
 
+def routing(out: Path, console: Console) -> str:
+    """The clock of the table-lookup unit on ECP5-85F, with a layer whose weights find room there."""
+    weights = np.random.default_rng(1).integers(-1, 2, (16 * COLUMNS, 7 * TABLES * GROUP))
+    unit = TableMatVec(weights, pe=COLUMNS, simd=GROUP, activation=ACTIVATION, accumulator=ACCUMULATOR, group=GROUP,
+                       tables=TABLES, memory="block", partials="block")  # fmt: skip
+    with console.status("placing and routing"):
+        routed = clock(unit, "ecp5", out / "routing")
+    n, k = weights.shape
+    rows = [["layer", f"{n} × {k}, weights in block memory"],
+            ["ternary products per cycle", f"{weights.size / unit.interval:,.0f}"],
+            ["Fmax, between registers", f"**{routed.fmax_mhz:.1f} MHz**"],
+            ["LUT4 and carries (TRELLIS_COMB); flip-flops; memories", f"{routed.lut:,}; {routed.ff:,}; {routed.bram}"],
+            ["ternary products per second", f"{weights.size / unit.interval * routed.fmax_mhz / 1e3:,.1f} · 10⁹"]]
+    text = f"{CLOCK_TITLE}\n\n`python benchmarks/bitnet_layer.py --parts routing`. The same 16 tables and 28 columns, "
+    text += f"placed and routed on {load(BOARDS['ecp5']).part} for a\nlayer whose weights find room there; no open "
+    text += f"tool from pip routes a 7-series part. nextpnr {suite('ecp5').nextpnr}.\n\n"
+    return text + table(["what", "found"], rows)
+
+
 def main() -> None:
-    """Simulate, synthesize and print."""
+    """Simulate, synthesize, route and print."""
+    parts = ["simulation", "synthesis", "routing"]
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--parts", nargs="+", default=["simulation", "synthesis"], choices=["simulation", "synthesis"])
+    parser.add_argument("--parts", nargs="+", default=parts[:2], choices=parts, help="routing takes half an hour")
     parser.add_argument("--vectors", type=int, default=64)
     parser.add_argument("--out", type=Path, default=Path("build") / "bitnet_layer")
-    parser.add_argument("--docs", type=Path, help="page into which the section is written")
+    parser.add_argument("--docs", type=Path, help="page into which the sections are written")
     arguments = parser.parse_args()
-    console = Console(stderr=True)
-    text = f"{TITLE}\n\n`python benchmarks/bitnet_layer.py`. {(__doc__ or '').split(chr(10) * 2, 2)[2]}\n"
-    text += f"yosys {find('yosys')}, `{SYNTHESIS}`.\n\n"
+    console, sections = Console(stderr=True), []
     try:
-        if "simulation" in arguments.parts:
-            text += simulation(arguments.vectors, arguments.out / "simulation", console)
-        if "synthesis" in arguments.parts:
-            text += synthesis(arguments.out, console)
+        if set(arguments.parts) & {"simulation", "synthesis"}:
+            text = f"{TITLE}\n\n`python benchmarks/bitnet_layer.py`. {(__doc__ or '').split(chr(10) * 2, 2)[2]}\n"
+            text += f"yosys {find('yosys')}, `{SYNTHESIS}`.\n\n"
+            if "simulation" in arguments.parts:
+                text += simulation(arguments.vectors, arguments.out / "simulation", console)
+            if "synthesis" in arguments.parts:
+                text += synthesis(arguments.out, console)
+            sections.append(text)
+        if "routing" in arguments.parts:
+            sections.append(routing(arguments.out, console))
     except BitloomError as error:
         sys.exit(f"bitnet_layer: {error}")
-    print(text)
-    if arguments.docs:
-        settle(text, arguments.docs)
+    for text in sections:
+        print(text)
+        if arguments.docs:
+            settle(text, arguments.docs)
 
 
 if __name__ == "__main__":

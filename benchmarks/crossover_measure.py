@@ -15,7 +15,7 @@ from crossover_points import Point
 from bitloom import WorkError
 from bitloom.boards.board import load
 from bitloom.boards.flow import synthesize
-from bitloom.boards.flow.route import place_and_route
+from bitloom.boards.flow.route import Routed, place_and_route
 from bitloom.boards.flow.workbench import Workbench
 from bitloom.boards.pins import constraints, pins_of
 from bitloom.codegen import emit_verilog
@@ -90,15 +90,20 @@ def count(point: Point, folder: Path) -> Measured:
     return Measured(engine.interval, used["lut"], used["ff"], used["bram"], used["dsp"])
 
 
-def route(point: Point, known: Measured, folder: Path) -> Measured:
-    """``known`` with the clock that ``point`` reaches, placed and routed in a :class:`Harness`."""
-    board = load(BOARDS[point.family])
+def clock(engine: Component, family: str, folder: Path) -> Routed:
+    """``engine`` in a :class:`Harness`, placed and routed on the device that stands for ``family``."""
+    board = load(BOARDS[family])
     bench = Workbench(board, folder)
     source = folder / "harness.v"
-    source.write_text(emit_verilog(Harness(point.component()), "top"))
+    source.write_text(emit_verilog(Harness(engine), "top"))
     sites = constraints(board, replace(pins_of(board), leds=()))
+    return place_and_route(bench, synthesize(bench, source), sites, ASKED_MHZ, allow_fail=True)
+
+
+def route(point: Point, known: Measured, folder: Path) -> Measured:
+    """``known`` with the clock that ``point`` reaches."""
     try:
-        routed = place_and_route(bench, synthesize(bench, source), sites, ASKED_MHZ, allow_fail=True)
+        routed = clock(point.component(), point.family, folder)
     except WorkError as error:
         return replace(known, why_not=str(error).split(";")[0][:200])
     if routed.untimed:
