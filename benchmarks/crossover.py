@@ -4,10 +4,11 @@
     python benchmarks/crossover.py [--families ice40 …] [--engines select …] [--no-route] [--docs docs/engines.md]
 
 Each point is one engine (:mod:`crossover_points`), weights in block memory, synthesized alone and counted as packing
-will count it (7-series: as :mod:`xc7` says). Some are routed too, between registers (:mod:`crossover_measure`), for
-their clock: on iCE40UP5K, ECP5 LFE5U-85F-6 and GW1NR-9; no open tool from pip routes a 7-series part. Points are kept
-in the work folder, so that an interrupted run goes on where it was, and a second one only draws. Counts are divided by
-the multiply-accumulates per cycle that the engine really does: K · N / interval.
+will count it (7-series: as :mod:`xc7` says). Those that find room are routed too, between registers
+(:mod:`crossover_measure`), for their clock: on iCE40UP5K, ECP5 LFE5U-85F-6 and GW1NR-9; no open tool from pip routes a
+7-series part. Points are kept in the work folder, so that an interrupted run goes on where it was, and a second one
+only draws; from nothing it takes hours, most of them for place and route. Counts are divided by the
+multiply-accumulates per cycle that the engine really does: K · N / interval.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ class Measured:
         """The clock in MHz, or why there is none, in a word."""
         if self.fmax_mhz or not self.why_not:
             return f"{self.fmax_mhz:.1f}" if self.fmax_mhz else ""
-        return "no room" if "does not fit" in self.why_not else "not timed"
+        return "not timed" if "no delays" in self.why_not else "no room"
 
 
 class Harness(wiring.Component):
