@@ -95,10 +95,10 @@ class WeightsOutside(Component):
         return m
 
 
-def table_lookup() -> TableMatVec:
-    """The layer with random weights in the table-lookup unit."""
-    weights = np.random.default_rng(1).integers(-1, 2, (SIZE, SIZE))
-    return TableMatVec(weights, pe=COLUMNS, simd=1, activation=ACTIVATION, accumulator=ACCUMULATOR, group=GROUP,
+def table_lookup(outputs: int = SIZE, inputs: int = SIZE, simd: int = 1) -> TableMatVec:
+    """The layer, or another one, with random weights in the table-lookup unit."""
+    weights = np.random.default_rng(1).integers(-1, 2, (outputs, inputs))
+    return TableMatVec(weights, pe=COLUMNS, simd=simd, activation=ACTIVATION, accumulator=ACCUMULATOR, group=GROUP,
                        tables=TABLES, memory="block", partials="block")  # fmt: skip
 
 
@@ -178,17 +178,16 @@ def parts(whole: Cells, out: Path, console: Console) -> str:
 
 def routing(out: Path, console: Console) -> str:
     """The clock of the table-lookup unit on ECP5-85F, with a layer whose weights find room there."""
-    weights = np.random.default_rng(1).integers(-1, 2, (16 * COLUMNS, 7 * TABLES * GROUP))
-    unit = TableMatVec(weights, pe=COLUMNS, simd=GROUP, activation=ACTIVATION, accumulator=ACCUMULATOR, group=GROUP,
-                       tables=TABLES, memory="block", partials="block")  # fmt: skip
+    unit = table_lookup(16 * COLUMNS, 7 * TABLES * GROUP, simd=GROUP)
     with console.status("placing and routing"):
         routed = clock(unit, "ecp5", out / "routing")
-    n, k = weights.shape
+    n, k = unit.weights.shape
+    rate = n * k / unit.interval
     rows = [["layer", f"{n} × {k}, weights in block memory"],
-            ["ternary products per cycle", f"{weights.size / unit.interval:,.0f}"],
+            ["ternary products per cycle", f"{rate:,.0f}"],
             ["Fmax, between registers", f"**{routed.fmax_mhz:.1f} MHz**"],
             ["LUT4 and carries (TRELLIS_COMB); flip-flops; memories", f"{routed.lut:,}; {routed.ff:,}; {routed.bram}"],
-            ["ternary products per second", f"{weights.size / unit.interval * routed.fmax_mhz / 1e3:,.1f} · 10⁹"]]
+            ["ternary products per second", f"{rate * routed.fmax_mhz / 1e3:,.1f} · 10⁹"]]
     text = f"{CLOCK_TITLE}\n\n`python benchmarks/bitnet_layer.py --parts routing`. The same 16 tables and 28 columns, "
     text += f"placed and routed on {load(BOARDS['ecp5']).part} for a\nlayer whose weights find room there; no open "
     text += f"tool from pip routes a 7-series part. nextpnr {suite('ecp5').nextpnr}.\n\n"
@@ -197,9 +196,9 @@ def routing(out: Path, console: Console) -> str:
 
 def main() -> None:
     """Simulate, synthesize, route and print."""
-    parts = ["simulation", "synthesis", "routing"]
+    choices = ["simulation", "synthesis", "routing"]
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--parts", nargs="+", default=parts[:2], choices=parts, help="routing takes half an hour")
+    parser.add_argument("--parts", nargs="+", default=choices[:2], choices=choices, help="routing takes half an hour")
     parser.add_argument("--vectors", type=int, default=64)
     parser.add_argument("--out", type=Path, default=Path("build") / "bitnet_layer")
     parser.add_argument("--docs", type=Path, help="page into which the sections are written")

@@ -43,8 +43,10 @@ class Measured:
     @property
     def clock(self) -> str:
         """The clock in MHz, or why there is none, in a word."""
-        if self.fmax_mhz or not self.why_not:
-            return f"{self.fmax_mhz:.1f}" if self.fmax_mhz else ""
+        if self.fmax_mhz:
+            return f"{self.fmax_mhz:.1f}"
+        if not self.why_not:
+            return ""
         return "not timed" if "no delays" in self.why_not else "no room"
 
 

@@ -13,6 +13,7 @@ from crossover_points import Point
 TITLE = "## The crossover map"
 """Of the section that this module writes."""
 
+
 def table(rows: Sequence[Row]) -> str:
     """Every point, as Markdown."""
     header = ["family", "engine", "weights", "activations", "K = N", "PE × SIMD", "cycles", "MAC/cycle", "LUT", "FF",

@@ -88,6 +88,17 @@ def shape_of_range(lo: int, hi: int) -> Shape:
     return signed(1 + max((-lo - 1).bit_length(), hi.bit_length() if hi > 0 else 0))
 
 
+def accumulator_shape(shape: Shape, low: int, high: int) -> Shape:
+    """``shape`` if it is one of :func:`integer_shape` and holds the sums ``low`` … ``high``."""
+    lo, hi = bounds(integer_shape("accumulator", shape))
+    if low < lo or high > hi:
+        raise ValueError(
+            f"accumulator must hold the sums {low} … {high} of these weights, not {shape!r} "
+            f"(use {shape_of_range(low, high)!r})"
+        )
+    return shape
+
+
 def pack(values: Iterable[int], width: int) -> int:
     """The integers in one word, the first lowest, each modulo 2^width."""
     return sum((int(value) & ((1 << width) - 1)) << (k * width) for k, value in enumerate(values))

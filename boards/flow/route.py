@@ -64,7 +64,7 @@ class Routed:
     routed: Path
     placement: Path
     floorplan: Path
-    untimed: int = 0
+    untimed: int
 
     @property
     def used(self) -> Resources:
@@ -145,7 +145,7 @@ def place_and_route(
         return best
 
     inputs = [synthesis.netlist_json.read_bytes(), constraints, *arguments, bench.tools[bench.suite.nextpnr.name],
-              str(board.grid)]
+              str(board.grid), " ".join(flow.untimed)]
     values = bench.step("route", inputs, products, work)
     routed = Routed(**values, clock_mhz=clock_mhz, routed=bench.out / flow.routed, placement=bench.out / PLACEMENT,
                     floorplan=bench.out / FLOORPLAN)  # fmt: skip

@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 from amaranth.hdl import Shape
 
-from ..parameters import bounds, integer_array, integer_shape, shape_of_range
+from ..parameters import accumulator_shape, integer_array, shape_of_range
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,14 +62,7 @@ class Sums:
 
     def fitting(self, accumulator: Shape) -> Shape:
         """``accumulator`` if it holds all the sums."""
-        lo, hi = bounds(integer_shape("accumulator", accumulator))
-        low, high = int(self.bounds[0].min()), int(self.bounds[1].max())
-        if low < lo or high > hi:
-            raise ValueError(
-                f"accumulator must hold the sums {low} … {high} of these weights, not {accumulator!r} "
-                f"(use {shape_of_range(low, high)!r})"
-            )
-        return accumulator
+        return accumulator_shape(accumulator, int(self.bounds[0].min()), int(self.bounds[1].max()))
 
     def lane_shapes(self, lanes: int) -> list[Shape]:
         """The narrowest shape of each of ``lanes`` output lanes, through which the rows go in turn; what the last turn

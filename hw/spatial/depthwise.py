@@ -13,12 +13,11 @@ from ..counters import advance
 from ..memory.rom import Rom
 from ..memory.start_words import start_rom, start_width
 from ..parameters import (
+    accumulator_shape,
     activation_shape,
     bias_values,
-    bounds,
     divisor,
     integer_array,
-    integer_shape,
     one_of,
     shape_of_range,
 )
@@ -99,7 +98,7 @@ class Depthwise(BufferedUnit):
         self._folded = FoldedWeights(rows, self._code, self._lanes, 1)
         self._acts = ActivationCode.of(activation, self._bipolar)
         self._sum_range = self._check_sum_range(sum_range)
-        self._accumulator = self._check_accumulator(accumulator)
+        self._accumulator = accumulator_shape(accumulator, int(self._sum_range[0].min()), int(self._sum_range[1].max()))
         self._memory = one_of("memory", memory, ("auto", "block", "distributed"))
         self._weight_rom = Rom(self._folded.words, self._folded.width, memory, depth=self._folded.steps)
         self._start_rom, self._start_width = self._make_start_rom()
@@ -173,16 +172,6 @@ class Depthwise(BufferedUnit):
         weights, bias = self._folded.weights, 0 if self._bias is None else self._bias
         low = np.minimum(weights * lo, weights * hi).sum(1) + bias
         return low, np.maximum(weights * lo, weights * hi).sum(1) + bias
-
-    def _check_accumulator(self, accumulator: Shape) -> Shape:
-        lo, hi = bounds(integer_shape("accumulator", accumulator))
-        low, high = int(self._sum_range[0].min()), int(self._sum_range[1].max())
-        if low < lo or high > hi:
-            raise ValueError(
-                f"accumulator must hold the sums {low} … {high} of these weights, not {accumulator!r} "
-                f"(use {shape_of_range(low, high)!r})"
-            )
-        return accumulator
 
     @cached_property
     def _peaks(self) -> dot.Peaks:

@@ -8,6 +8,32 @@ from amaranth.sim import Simulator
 from support.streams import gaps, pack, unpack
 
 
+def assert_sets_follow(unit, sets, x_of, gap: str, reference) -> None:
+    """Vectors go through ``unit`` while all its weights and biases are written again and again: those that come and
+    leave between two sets of writes are computed with one set, and there are some for each.
+
+    :param sets: (weights, bias), the first as in ``unit``. :param x_of: gives so many vectors. :param reference: what
+    comes of vectors, weights and a bias.
+    """
+    images = [[], *(unit.image(*each) for each in sets[1:])]
+    pause = 6 * unit.interval + 2 * len(images[1]) + 60
+    vectors = 5 * pause // unit.interval
+    x = x_of(vectors)
+    writes = [(at * pause, *write) for at, image in enumerate(images) for write in image]
+    ends = np.cumsum([len(image) for image in images])
+    done = Traffic(unit, x, writes, gap, 3)
+    beats_in, beats_out = len(done.i_cycles) // vectors, len(done.o_cycles) // vectors
+    first, last = done.i_cycles[::beats_in], done.o_cycles[beats_out - 1 :: beats_out]
+    exact = np.zeros(len(sets), int)
+    for at, (w, bias) in enumerate(sets):
+        start = done.w_cycles[ends[at] - 1] + 2 if at else -1
+        end = done.w_cycles[ends[at]] if at + 1 < len(sets) else 1 << 30
+        inside = np.array([start <= a and b <= end for a, b in zip(first, last)])
+        exact[at] = inside.sum()
+        assert np.array_equal(done.y[inside], reference(x[inside], w, bias)), at
+    assert np.all(exact > 1), exact
+
+
 class Traffic:
     """Vectors ``x`` (as many, inputs) through ``unit``, and ``writes`` (earliest cycle, address, data) into it, each
     with pauses of its own; notes the cycle of every transfer.

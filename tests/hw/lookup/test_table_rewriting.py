@@ -23,7 +23,7 @@ import pytest
 from amaranth.back import rtlil
 from amaranth.hdl import signed, unsigned
 from support.control import STALLS, assert_follows
-from support.traffic import Traffic
+from support.traffic import Traffic, assert_sets_follow
 
 from bitloom.hw import TableMatVec
 from bitloom.hw.memory.weight_memory import WeightMemory
@@ -87,22 +87,8 @@ def test_rewriting(name, gap):
                 partials=PARTIALS[(seed + (gap == "none")) % 3])  # fmt: skip
     n, k = unit.weights.shape
     sets = [(unit.weights, unit.bias)] + [(ternary(rng, (n, k)), rng.integers(-40, 41, n)) for _ in range(3)]
-    images = [[], *(unit.image(*each) for each in sets[1:])]
-    pause = 6 * unit.interval + 2 * len(images[1]) + 60
-    vectors = 5 * pause // unit.interval
-    x = random_inputs(rng, unit, vectors)
-    writes = [(at * pause, *write) for at, image in enumerate(images) for write in image]
-    ends = np.cumsum([len(image) for image in images])
-    done = Traffic(unit, x, writes, gap, 3)
-    first, last = done.i_cycles[:: k // unit.simd], done.o_cycles[unit.neuron_fold - 1 :: unit.neuron_fold]
-    exact = np.zeros(len(sets), int)
-    for at, (w, bias) in enumerate(sets):
-        start = done.w_cycles[ends[at] - 1] + 2 if at else -1
-        end = done.w_cycles[ends[at]] if at + 1 < len(sets) else 1 << 30
-        inside = np.array([start <= a and b <= end for a, b in zip(first, last)])
-        exact[at] = inside.sum()
-        assert np.array_equal(done.y[inside], x[inside] @ w.T + bias), at
-    assert np.all(exact > 1), exact
+    assert_sets_follow(unit, sets, lambda vectors: random_inputs(rng, unit, vectors), gap,
+                       lambda x, w, bias: x @ w.T + bias)  # fmt: skip
 
 
 @pytest.mark.parametrize("partials", PARTIALS)

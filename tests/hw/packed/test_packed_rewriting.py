@@ -22,7 +22,7 @@ from amaranth.back import rtlil
 from amaranth.hdl import signed, unsigned
 from support.control import STALLS, assert_follows
 from support.streams import drive, gaps
-from support.traffic import Traffic
+from support.traffic import Traffic, assert_sets_follow
 
 from bitloom.hw import PackedMatVec
 from bitloom.hw.memory.weight_memory import WeightMemory
@@ -97,24 +97,10 @@ def test_rewriting(name, gap):
     rng = np.random.default_rng(seed)
     unit = case(name, rng, port=(5, 32, 8)[seed % 3], memory=("block", "distributed")[seed % 2])
     n, code = len(unit.weights), CASES[name][0]
-    others = [(random_weights(rng, code, unit.weights.shape), rng.integers(-40, 41, n)) for _ in range(3)]
-    images = [[], *(unit.image(*each) for each in others)]
-    pause = 6 * unit.interval + 2 * len(images[1]) + 60
-    vectors = 5 * pause // unit.interval
-    x = random_inputs(rng, unit, vectors)
-    writes = [(at * pause, *write) for at, image in enumerate(images) for write in image]
-    ends = np.cumsum([len(image) for image in images])
-    done = Traffic(unit, x, writes, gap, 3)
-    beats_in, beats_out = len(done.i_cycles) // vectors, len(done.o_cycles) // vectors
-    first, last = done.i_cycles[::beats_in], done.o_cycles[beats_out - 1 :: beats_out]
-    exact = np.zeros(4, int)
-    for at, (w, bias) in enumerate([(unit.weights, unit.bias), *others]):
-        start = done.w_cycles[ends[at] - 1] + 2 if at else -1
-        end = done.w_cycles[ends[at]] if at < 3 else 1 << 30
-        inside = np.array([start <= a and b <= end for a, b in zip(first, last)])
-        exact[at] = inside.sum()
-        assert np.array_equal(done.y[inside], reference(x[inside], w, bias, unit.groups)), at
-    assert np.all(exact > 1), exact
+    sets = [(unit.weights, unit.bias)]
+    sets += [(random_weights(rng, code, unit.weights.shape), rng.integers(-40, 41, n)) for _ in range(3)]
+    assert_sets_follow(unit, sets, lambda vectors: random_inputs(rng, unit, vectors), gap,
+                       lambda x, w, bias: reference(x, w, bias, unit.groups))  # fmt: skip
 
 
 @pytest.mark.parametrize("name", CASES)
