@@ -1,7 +1,7 @@
 # bitloom: `make` lists what there is to do. Everything runs from .venv/, which `make setup` makes.
 
 MODEL  ?= digits
-BOARD  ?= icebreaker
+BOARD  ?=
 TARGET ?=
 FPS    ?=
 STUDY  ?=
@@ -17,24 +17,25 @@ READY   := $(VENV)/.bitloom-ready
 STARTED := $(VENV)/.bitloom-started
 BIN     := $(VENV)/bin
 PIP     := $(BIN)/python -m pip --disable-pip-version-check
-DESIGN   = $(MODEL) --board $(BOARD) $(if $(TARGET),--target $(TARGET)) $(if $(FPS),--fps $(FPS))
+DESIGN   = $(MODEL) $(if $(BOARD),--board $(BOARD)) $(if $(TARGET),--target $(TARGET)) $(if $(FPS),--fps $(FPS))
 # A study takes several of each.
 STUDIED  = $(MODEL) $(addprefix --board ,$(BOARD)) $(addprefix --target ,$(TARGET)) $(addprefix --fps ,$(FPS))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup requirements test train bitstream cosim sweep program bench lint
+.PHONY: help setup requirements test test-all train bitstream cosim sweep program bench lint
 .SUFFIXES:
 
 help:
-	@echo 'usage: make TARGET [MODEL=$(MODEL)] [BOARD=$(BOARD)] [TARGET=throughput|latency|area] [FPS=N]'
+	@echo 'usage: make TARGET [MODEL=$(MODEL)] [BOARD=icebreaker] [TARGET=throughput|latency|area] [FPS=N]'
 	@echo
 	@echo '  setup      make .venv/ with everything: bitloom, its tools, the tests (about 2 GB)'
 	@echo '  test       run the tests'
+	@echo '  test-all   run all of them: those that take minutes, too'
 	@echo '  train      train MODEL, an example or a network.yaml'
 	@echo '  bitstream  build MODEL for BOARD: RTL, synthesis, place and route, bitstream, report'
 	@echo '  cosim      co-simulate MODEL for BOARD with Verilator, bit for bit and cycle for cycle'
 	@echo '  sweep      study each MODEL on each BOARD (lists in quotes), or STUDY=study.yaml: tables and a Pareto front'
-	@echo '  program    load the bitstream into BOARD'
+	@echo '  program    load the bitstream of MODEL, that built last unless BOARD, TARGET or FPS say otherwise'
 	@echo '  bench      build MODEL for a board of each family and print what each came to'
 	@echo '  lint       ruff and mypy'
 
@@ -78,6 +79,9 @@ $(READY): pyproject.toml constraints.txt | requirements
 test: $(READY)
 	$(BIN)/python -m pytest -q -n auto -m 'not slow' tests
 
+test-all: $(READY)
+	$(BIN)/python -m pytest -q -n auto tests
+
 train: $(READY)
 	$(BIN)/bitloom train $(MODEL)
 
@@ -90,7 +94,7 @@ cosim: $(READY)
 sweep: $(READY)
 	$(BIN)/bitloom sweep $(or $(STUDY),$(STUDIED)) $(if $(JOBS),--jobs $(JOBS))
 
-program: bitstream
+program: $(READY)
 	$(BIN)/bitloom program $(DESIGN)
 
 bench: $(READY)

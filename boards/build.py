@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from dataclasses import asdict, replace
 from importlib.metadata import version
@@ -16,7 +17,7 @@ from bitloom.quant import Graph, save
 
 from . import board as boards
 from .board import Board
-from .compiled import DESIGN, MANIFEST, TOP, Compiled, clock_of, known, load_build, manifest_of
+from .compiled import DESIGN, MANIFEST, TOP, Compiled, clock_of, known, load_build, manifest_of, original
 from .design import GRAPH, QUICK_LUTS, Design, resolve_model, write_design
 from .files import locked, make_folder, write_text
 from .fingerprint import digest, of_request
@@ -109,6 +110,7 @@ def _compile(design: Design, out: Path, progress: Progress) -> Compiled:
         manifest = manifest_of(out)
         if manifest.get("fingerprint") == fingerprint and (out / TOP).is_file() and (out / GRAPH).is_file():
             _write_request(design, board, out)
+            os.utime(out / MANIFEST)
             compiled = known(design, board, graph, out, manifest)
             step.note("unchanged; rtl/top.v was edited and is kept" if compiled.edited else "unchanged")
             return compiled
@@ -131,7 +133,8 @@ def _compile(design: Design, out: Path, progress: Progress) -> Compiled:
         write_text(compiled.constraints, constraints(board, pins))
         _begin_report(compiled, time.monotonic() - start)
         write_text(out / MANIFEST, json.dumps({
-            "bitloom": __version__, "fingerprint": fingerprint, "top": digest([text.encode()]),
+            "bitloom": __version__, "fingerprint": fingerprint, "model": original(design.model, out),
+            "top": digest([text.encode()]),
             "foldings": {name: asdict(folding) for name, folding in plan.foldings.items()},
         }, indent=1))
     return compiled

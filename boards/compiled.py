@@ -15,8 +15,8 @@ from bitloom.quant import Graph, load
 
 from . import board as boards
 from .board import Board
-from .design import GRAPH, Design, load_design
-from .fingerprint import digest
+from .design import GRAPH, Design, load_design, origin, resolve_model
+from .fingerprint import digest, of_request
 from .flow import FLOWS
 from .pins import SUFFIX, Pins, pins_of
 from .protocol import Interface
@@ -84,6 +84,34 @@ def known(design: Design, board: Board, graph: Graph, out: Path, manifest: dict[
     plan = Plan(codegen.simplify(graph), family_of(board.family), clock_of(design, board), design.goal, foldings)
     compiled = Compiled(design, board, graph, plan, out, int(manifest["fingerprint"][:8], 16))
     return replace(compiled, edited=digest([compiled.top.read_bytes()]) != manifest["top"])
+
+
+def original(model: str, out: Path) -> str:
+    """What tells ``model`` from others; where it is the copy in the build folder ``out``, that of which it is one."""
+    own = origin(model)
+    return str(manifest_of(out).get("model", own)) if own == str(out.resolve()) else own
+
+
+def request_of(out: Path, model: str) -> Design:
+    """The design that ``out`` was compiled for, of the model that is called ``model`` outside."""
+    return load_design(out / DESIGN).model_copy(update={"model": model})
+
+
+def outdated(out: Path) -> str:
+    """Why what is known of the build in ``out`` is no longer so, in a few words; empty where it still is."""
+    manifest = manifest_of(out)
+    if "model" not in manifest:
+        return ""
+    design = request_of(out, manifest["model"])
+    try:
+        _, graph = resolve_model(design.model)
+        board = boards.load(design.board)
+    except RequestError as error:
+        return f"its network or board is not there any more ({error})"
+    if manifest["fingerprint"] == of_request(design, board, graph):
+        return ""
+    same = of_request(design, board, graph) == of_request(design, board, load(out / GRAPH))
+    return "bitloom or its board has changed since" if same else f"the network {design.model} has changed since"
 
 
 def manifest_of(out: Path) -> dict[str, Any]:

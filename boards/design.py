@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import yaml
 from pydantic import Field, field_validator
 
@@ -112,11 +113,23 @@ def beside(path: Path, name: str) -> str:
 def make_design(model: str, board: str = boards.DEFAULT, **options: Any) -> Design:
     """A design without a file: ``options`` are the other keys of :class:`Design`; those that are None are left out.
 
-    It is called ``<model>-<board>`` unless ``design`` says otherwise.
+    It is called ``<model>-<board>``, with target and rate behind it where they are asked for
+    (``digits-icebreaker-20000fps``), unless ``design`` says otherwise: two requests have two folders.
     """
     data = {key: value for key, value in options.items() if value is not None}
-    data.setdefault("design", f"{short_name(model)}-{short_name(board)}")
-    return validated(Design, {**data, "model": model, "board": board}, "design")
+    design = validated(Design, {"design": "unnamed", **data, "model": model, "board": board}, "design")
+    return design if "design" in data else design.model_copy(update={"design": _named(design)})
+
+
+def _named(design: Design) -> str:
+    """The name of a design that nobody named."""
+    return "-".join([short_name(design.model), short_name(design.board), *_wishes(design.target, design.fps)])
+
+
+def _wishes(target: str | None, fps: float | None) -> list[str]:
+    """Target and rate as parts of a folder's name."""
+    rate = [] if fps is None else [f"{np.format_float_positional(fps, trim='-')}fps"]
+    return [*([] if target is None else [target]), *rate]
 
 
 def find_design(request: str, **options: Any) -> Design:
@@ -175,6 +188,14 @@ def model_folder(name: str) -> Path:
                        f"{', '.join(model_names()) or 'none'}; or the path of a model's folder or graph)")
 
 
+def origin(name: str) -> str:
+    """What tells the model ``name`` from all others: an example's name, or the whole path of its folder or file."""
+    if name in model_names():
+        return name
+    path = Path(name)
+    return str((path.parent if path.name in (NETWORK, GRAPH, IMPORTED) else path).resolve())
+
+
 def model_names() -> list[str]:
     """The models that come with bitloom."""
     return sorted(entry.name for entry in _examples().iterdir() if (entry / NETWORK).is_file())
@@ -200,11 +221,18 @@ def short_name(name: str) -> str:
 
 
 def _replaced(design: Design, given: Mapping[str, Any]) -> Design:
-    """``design`` with ``given`` laid over it; for another board, under another name."""
-    values = {**design.model_dump(), **given}
-    if "board" in given and "design" not in given and given["board"] != design.board:
-        values["design"] = f"{short_name(design.model)}-{short_name(given['board'])}"
-    return validated(Design, values, "design") if given else design
+    """``design`` with ``given`` laid over it; what differs from the file is built under another name."""
+    if not given:
+        return design
+    other = validated(Design, {**design.model_dump(), **given}, "design")
+    if "design" in given or other == design:
+        return other
+    name = design.design
+    if other.board != design.board:
+        name = f"{short_name(other.model)}-{short_name(other.board)}"
+    target = other.target if other.target != design.target else None
+    wishes = _wishes(target, other.fps if other.fps != design.fps else None)
+    return other.model_copy(update={"design": "-".join([name, *wishes])})
 
 
 def _examples() -> Path:

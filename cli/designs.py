@@ -1,4 +1,11 @@
-"""How commands take a design: DESIGN with --model, --board, --target and --fps laid over it, and its build folder."""
+"""How commands take a design, and which build they work on.
+
+The rule, for all commands. A request is a model, a board, a target and a rate, or a design file; each has a build
+folder of its own, ``build/<design>``, so that none overwrites another's. ``compile`` and ``build`` do what is asked
+for, with the defaults where nothing is said. Those that follow (``verify``, ``batch``, ``run``, ``program``,
+``report``) take, of what the command line leaves open, what was compiled last of that model, and say which design it
+is.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +15,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from bitloom import RequestError
+
 if TYPE_CHECKING:
     from bitloom.boards.design import Design
+
+    from .console import Screen
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 TARGETS = ("throughput", "latency", "area")
+
+BUILDS = Path("build")
+"""Where builds are, below the working directory."""
 
 
 def design_arguments(command: F) -> F:
@@ -31,7 +45,40 @@ def design_arguments(command: F) -> F:
     return command
 
 
-def chosen_design(design: str | None, model: str | None, out: Path | None = None, **options: Any) -> Design:
+def asked_for(out: Path | None = None, **chosen: Any) -> tuple[Design, Path]:
+    """The design that the command line asks for, and the folder that it is built in.
+
+    :raises RequestError: the folder of its name holds the build of another network, and --out names no other.
+    """
+    from bitloom.boards.compiled import manifest_of, original
+
+    design = _chosen(**chosen)
+    folder = out or BUILDS / design.design
+    built = manifest_of(folder).get("model")
+    if not out and built not in (None, asked := original(design.model, folder)):
+        raise RequestError(f"{folder}: holds a build of {built}, which is another network than {asked}; give --out "
+                           "another folder, or remove this one")
+    return design, folder
+
+
+def followed(screen: Screen, out: Path | None = None, **chosen: Any) -> tuple[Design, Path]:
+    """The design and the build folder that a command works on which follows a build; see the module.
+
+    Where the command line left anything open and a build of that model is there, ``screen`` is told which was taken.
+    """
+    design, folder = asked_for(out, **chosen)
+    built = _last_build([folder] if out else sorted(BUILDS.glob("*/")), chosen)
+    if built is None:
+        return design, folder
+    design, folder = built
+    wishes = [f"target {design.target}"] if design.target else []
+    wishes += [f"{design.fps:g} samples per second"] if design.fps else []
+    screen.err.print(f"design {design.design}, compiled last in {folder}: {', '.join([design.board, *wishes])}",
+                     markup=False)
+    return design, folder
+
+
+def _chosen(design: str | None, model: str | None, **options: Any) -> Design:
     """The design that the command line asks for."""
     from bitloom.boards.design import design_names, find_design, model_names
 
@@ -42,24 +89,40 @@ def chosen_design(design: str | None, model: str | None, out: Path | None = None
     return find_design(request, model=model if design else None, **options)
 
 
-def built_design(out: Path | None = None, **chosen: Any) -> Design:
-    """The design that the command line asks for, as it was built last.
+def _last_build(folders: list[Path], chosen: dict[str, Any]) -> tuple[Design, Path] | None:
+    """What was compiled last of the model that ``chosen`` names, with the board, target and rate that it names.
 
-    Where a model is asked for by its name and its folder holds a build, target, fps and foldings are those of that
-    build unless the command line says otherwise: what was built with ``--target area`` is verified as it was built.
+    None where it names no model but a design file, which leaves nothing open, or where nothing was compiled.
     """
-    from bitloom.boards.build import DESIGN
-    from bitloom.boards.design import load_design, make_design
+    from bitloom.boards.compiled import manifest_of, request_of
+    from bitloom.boards.design import find_design, make_design, origin
 
-    design = chosen_design(**chosen)
-    built = out_folder(out, **chosen) / DESIGN
-    asked = {key: value for key, value in chosen.items() if key in ("target", "fps") and value is not None}
-    if asked or design != make_design(design.model, design.board) or not built.is_file():
-        return design
-    same = {"design": design.design, "model": design.model, "board": design.board}
-    return load_design(built).model_copy(update=same)
+    wanted = find_design(chosen["design"] or chosen["model"], model=chosen["model"] if chosen["design"] else None)
+    if wanted != make_design(wanted.model):
+        return None
+    given = {key: value for key, value in chosen.items() if key in ("board", "target", "fps") and value is not None}
+    found: list[tuple[float, Design, Path]] = []
+    for folder in folders:
+        manifest = manifest_of(folder)
+        if manifest.get("model") != origin(wanted.model):
+            continue
+        design = request_of(folder, wanted.model)
+        if all(_same(key, value, getattr(design, key)) for key, value in given.items()):
+            found.append((manifest_time(folder), design, folder))
+    return max(found, key=lambda build: build[0])[1:] if found else None
 
 
-def out_folder(out: Path | None = None, **chosen: Any) -> Path:
-    """The folder that the design is built in: --out, or ``build/<design>`` below the working directory."""
-    return out or Path("build") / chosen_design(**chosen).design
+def _same(key: str, asked: Any, built: Any) -> bool:
+    """Whether an option says what the build has."""
+    if key != "board":
+        return bool(asked == built)
+    from bitloom.boards import board
+
+    return board.load(asked) == board.load(built)
+
+
+def manifest_time(folder: Path) -> float:
+    """When ``folder`` was compiled last, or found to hold what was asked for."""
+    from bitloom.boards.compiled import MANIFEST
+
+    return (folder / MANIFEST).stat().st_mtime

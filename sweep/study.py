@@ -107,11 +107,9 @@ def points(study: Study) -> list[Design]:
 
 def _design(model: str, place: str, values: Mapping[str, Any]) -> Design:
     """One point: checked as a design is, then named."""
-    design = validated(Design, {"design": make_design(model, place).design, "model": model, "board": place, **values},
-                       "study")
-    words = [design.design, str(design.target)]
-    if design.fps is not None:
-        words.append(f"{np.format_float_positional(design.fps, trim='-')}fps")
+    name = make_design(model, place, target=values["target"], fps=values["fps"]).design
+    design = validated(Design, {"design": name, "model": model, "board": place, **values}, "study")
+    words = [name]
     if design.utilization != UTILIZATION:
         words.append(f"u{np.format_float_positional(design.utilization, trim='-')}")
     if design.layers:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-TARGETS = ("setup", "test", "train", "bitstream", "cosim", "sweep", "program", "bench", "lint")
+TARGETS = ("setup", "test", "test-all", "train", "bitstream", "cosim", "sweep", "program", "bench", "lint")
 NEEDED = ("sh", "make", "uname", "sed", "date", "rm", "mkdir", "touch")
 
 
@@ -34,16 +34,18 @@ def test_make_alone_prints_the_targets() -> None:
 
 
 @pytest.mark.parametrize(("arguments", "command"), [
-    (["bitstream"], "bitloom build digits --board icebreaker"),
+    (["bitstream"], "bitloom build digits"),
     (["bitstream", "MODEL=digits-binary", "BOARD=icestick", "TARGET=area"],
      "bitloom build digits-binary --board icestick --target area"),
-    (["cosim", "FPS=1000"], "bitloom verify digits --board icebreaker --fps 1000 --level rtl"),
+    (["cosim", "FPS=1000"], "bitloom verify digits --fps 1000 --level rtl"),
     (["train", "MODEL=mine"], "bitloom train mine"),
-    (["sweep"], "bitloom sweep digits --board icebreaker"),
+    (["sweep"], "bitloom sweep digits"),
     (["sweep", "MODEL=digits mine", "BOARD=icestick ecpix5-45f", "FPS=10 20", "JOBS=2"],
      "bitloom sweep digits mine --board icestick --board ecpix5-45f --fps 10 --fps 20 --jobs 2"),
     (["sweep", "STUDY=study.yaml"], "bitloom sweep study.yaml"),
-    (["program"], "bitloom program digits --board icebreaker"),
+    (["program"], "bitloom program digits"),
+    (["program", "BOARD=icestick", "FPS=10"], "bitloom program digits --board icestick --fps 10"),
+    (["test-all"], "pytest -q -n auto tests"),
 ])
 def test_variables_reach_the_command(tmp_path: Path, arguments: list[str], command: str) -> None:
     shutil.copy(ROOT / "Makefile", tmp_path)

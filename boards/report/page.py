@@ -17,11 +17,12 @@ from .record import check, read
 FILE = "report.html"
 
 
-def render(build_dir: str | Path) -> Path:
+def render(build_dir: str | Path, stale: str = "") -> Path:
     """Draw ``report.html`` in ``build_dir`` and return its path; the file appears whole or not at all.
 
     It shows what is there: ``report.json``, and where present ``floorplan.svg`` with ``placement.json`` (cell name →
-    place), ``samples.npz`` with ``graph.npz``, and ``curve.svg``. The page needs no network and no script.
+    place), ``samples.npz`` with ``graph.npz``, and ``curve.svg``. The page needs no network and no script. ``stale``
+    says why the figures no longer hold, where they do not.
 
     :raises RequestError: ``build_dir`` has no report.
     """
@@ -36,6 +37,7 @@ def render(build_dir: str | Path) -> Path:
     environment.filters |= {"number": figures.number, "shortened": figures.shortened}
     html = environment.get_template("page.html.j2").render(
         report=report,
+        stale=stale,
         headline=figures.headline(report),
         tones=figures.tones(report.layers),
         pipeline=figures.pipeline(report),

@@ -10,7 +10,7 @@ import click
 from bitloom import RequestError, WorkError
 
 from ..console import Screen
-from ..designs import built_design, design_arguments, out_folder
+from ..designs import design_arguments, followed
 from ..errors import Command
 from ..samples import held_out, read_samples
 
@@ -30,7 +30,7 @@ def batch(samples: int | None, source: Path | None, processes: int | None, as_js
     from bitloom.sim.batch import run_batch
 
     screen = Screen(as_json)
-    compiled = compile_design(built_design(**chosen), out_folder(**chosen), screen)
+    compiled = compile_design(*followed(screen, **chosen), screen)
     labels = None
     if source is not None:
         inputs = read_samples(source, compiled.graph)

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from ..console import Screen
-from ..designs import chosen_design, design_arguments, out_folder
+from ..designs import asked_for, design_arguments
 from ..errors import Command
 from ..samples import illustrate
 from .report import print_figures
@@ -21,7 +21,7 @@ def compile_(as_json: bool, **chosen: Any) -> None:
     from bitloom.boards.report import read, render
 
     screen = Screen(as_json)
-    compiled = compile_design(chosen_design(**chosen), out_folder(**chosen), screen)
+    compiled = compile_design(*asked_for(**chosen), screen)
     render(compiled.out)
     values = read(compiled.out)
     print_layers(screen, values)
@@ -40,8 +40,7 @@ def build(as_json: bool, **chosen: Any) -> None:
     from bitloom.boards.build import load_build
 
     screen = Screen(as_json)
-    design = chosen_design(**chosen)
-    folder = out_folder(**chosen)
+    design, folder = asked_for(**chosen)
     values = build_design(design, folder, screen)
     illustrate(screen, design.model, folder)
     print_layers(screen, values)

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ..console import Screen
-from ..designs import design_arguments, out_folder
+from ..designs import design_arguments, followed
 from ..errors import Command
 
 
@@ -18,15 +18,21 @@ from ..errors import Command
 @click.option("--open", "show", is_flag=True, help="Open the page in a browser.")
 def report(show: bool, as_json: bool, **chosen: Any) -> None:
     """Draw report.html of DESIGN (or of a build folder) from what is known, and print its figures."""
+    from bitloom.boards.compiled import outdated
     from bitloom.boards.report import read, render
+    from bitloom.boards.report.record import FILE as RECORD
 
     screen = Screen(as_json)
-    folder = _folder(chosen)
-    page = render(folder)
+    path = Path(chosen["design"] or ".")
+    folder = path if (path / RECORD).is_file() else followed(screen, **chosen)[1]
+    stale = outdated(folder)
+    page = render(folder, stale)
     values = read(folder)
+    if stale:
+        screen.say(f"stale: {stale}; build it again to know what it comes to now")
     print_figures(screen, values)
     screen.say(f"{page}")
-    screen.result({**values, "report": page})
+    screen.result({**values, "stale": stale or None, "report": page})
     if show:
         webbrowser.open(page.resolve().as_uri())
 
@@ -50,8 +56,3 @@ def print_ladder(screen: Screen, rungs: list[Any]) -> None:
         if rung.status != "unavailable" else (rung.level, rung.status, "", "", "", rung.reason)
         for rung in rungs
     ])
-
-
-def _folder(chosen: dict[str, Any]) -> Path:
-    path = Path(chosen["design"] or ".")
-    return path if (path / "report.json").is_file() else out_folder(**chosen)

@@ -11,7 +11,7 @@ import numpy as np
 from bitloom import RequestError, WorkError
 
 from ..console import Screen
-from ..designs import built_design, design_arguments, out_folder
+from ..designs import design_arguments, followed
 from ..errors import Command
 from ..samples import held_out, read_samples
 
@@ -25,10 +25,14 @@ if TYPE_CHECKING:
 def program(as_json: bool, **chosen: Any) -> None:
     """Load the bitstream of DESIGN onto its board with openFPGALoader."""
     from bitloom.boards.build import load_build
+    from bitloom.boards.compiled import outdated
     from bitloom.boards.program import program as load_onto
 
     screen = Screen(as_json)
-    compiled = load_build(out_folder(**chosen))
+    _, folder = followed(screen, **chosen)
+    compiled = load_build(folder)
+    if stale := outdated(folder):
+        screen.say(f"stale: {stale}; `bitloom build` makes the bitstream anew")
     seconds = load_onto(compiled.board, compiled.bitstream, screen)
     screen.say(f"{compiled.bitstream.name} runs on {compiled.board.title}")
     screen.result({"board": compiled.board.name, "bitstream": compiled.bitstream, "seconds": seconds})
@@ -50,10 +54,8 @@ def run(
     if simulate == (port is not None):
         raise RequestError("give either --port, the board's serial port, or --simulate")
     screen = Screen(as_json)
-    if simulate:
-        compiled = compile_design(built_design(**chosen), out_folder(**chosen), screen)
-    else:
-        compiled = load_build(out_folder(**chosen))
+    design, folder = followed(screen, **chosen)
+    compiled = compile_design(design, folder, screen) if simulate else load_build(folder)
     inputs, labels = _samples(compiled, source, samples or (4 if simulate else 32))
     expected = quant.run(compiled.graph, inputs).reshape(len(inputs), -1)
     answers, measured = _answers(screen, compiled, port, inputs)

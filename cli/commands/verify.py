@@ -10,7 +10,7 @@ import click
 from bitloom import WorkError
 
 from ..console import Screen
-from ..designs import built_design, design_arguments, out_folder
+from ..designs import design_arguments, followed
 from ..errors import Command
 from ..samples import illustrate
 from .report import print_ladder
@@ -41,8 +41,7 @@ def verify(level: str, samples: int | None, seed: int, junit: Path | None, as_js
     from bitloom.boards.design import resolve_model
 
     screen = Screen(as_json)
-    design = built_design(**chosen)
-    folder = out_folder(**chosen)
+    design, folder = followed(screen, **chosen)
     if level == "bitstream":
         build(design, folder, screen)
     else:

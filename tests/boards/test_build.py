@@ -71,7 +71,8 @@ def test_what_a_compiled_folder_holds(design, tmp_path):
     assert compiled.constraints.read_text().startswith("set_frequency clk 12\n")
     assert {"design.yaml", "graph.npz", "manifest.json", "report.json"} <= {p.name for p in compiled.out.iterdir()}
     values = read(tmp_path / "out")
-    assert (values["design"], values["board"], values["part"]) == ("tiny-icebreaker", "icebreaker", "iCE40UP5K-SG48")
+    assert (values["design"], values["board"], values["part"]) == (
+        "tiny-icebreaker-area", "icebreaker", "iCE40UP5K-SG48")
     assert values["stage"] == "estimate" and values["lut"] == values["predicted"]["lut"] > 400
     assert values["interval_cycles"] == compiled.plan.interval and values["seconds"]["compile"] > 0
     face = compiled.interface
@@ -235,7 +236,7 @@ def test_a_whole_build_and_what_comes_after(design, tmp_path, monkeypatch):
     assert set(values["seconds"]) >= {"compile", "synthesize", "route", "pack"}
     assert set(values["tools"]) == {"bitloom", "amaranth", "yosys", "nextpnr-ice40", "icepack"}
     assert values["utilization"]["ICESTORM_LC"]["used"] == values["lut"]
-    assert (tmp_path / "tiny-icebreaker.bin").stat().st_size > 100_000
+    assert (tmp_path / "tiny-icebreaker-area.bin").stat().st_size > 100_000
     assert "<svg" in (tmp_path / "report.html").read_text()
 
     # Again: nothing to do, nothing lost. A synthesis alone does not take back what was routed.
@@ -261,9 +262,9 @@ def test_a_build_that_misses_its_clock(design, tmp_path, monkeypatch):
         build(design, tmp_path)
     values = read(tmp_path)
     assert values["stage"] == "route" and values["fmax_mhz"] < 400 and values["critical_path"]
-    assert not (tmp_path / "tiny-icebreaker.bin").exists()
+    assert not (tmp_path / "tiny-icebreaker-area.bin").exists()
     build(design.model_copy(update={"allow_timing_failure": True}), tmp_path)
-    assert (tmp_path / "tiny-icebreaker.bin").exists()
+    assert (tmp_path / "tiny-icebreaker-area.bin").exists()
 
 
 def test_a_damaged_manifest_is_no_manifest(design, tmp_path):

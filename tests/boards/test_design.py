@@ -100,9 +100,11 @@ def test_what_is_written_reads_the_same(tmp_path):
     assert load_design(tmp_path / "again.yaml") == design
 
 
-def test_designs_without_a_file_are_named_after_model_and_board(tmp_path):
+def test_designs_without_a_file_are_named_after_what_is_asked_for(tmp_path):
     assert make_design("digits").design == "digits-icebreaker"
-    assert make_design("digits", "ulx3s-85f", target="area", fps=None).design == "digits-ulx3s-85f"
+    assert make_design("digits", "ulx3s-85f", target="area", fps=None).design == "digits-ulx3s-85f-area"
+    assert make_design("digits", fps=20000).design == "digits-icebreaker-20000fps"
+    assert make_design("digits", target="latency", fps=0.5).design == "digits-icebreaker-latency-0.5fps"
     assert make_design("/nets/My net/graph.npz", "/boards/own.yaml").design == "My-net-own"
     assert make_design("digits", design="other").design == "other"
     with pytest.raises(RequestError, match="design: target: must be"):
@@ -120,7 +122,10 @@ def test_a_request_is_a_file_a_design_or_a_model(tmp_path):
 
 def test_options_replace_what_the_file_says(tmp_path):
     path = str(write(tmp_path, FULL))
-    assert find_design(path, target="area", fps=None) == find_design(path).model_copy(update={"target": "area"})
+    changed = find_design(path, target="area", fps=None)
+    assert changed == find_design(path).model_copy(update={"target": "area", "design": "fast-area"})
+    assert find_design(path, fps=7).design == "fast-7fps"
+    assert find_design(path, target=find_design(path).target).design == "fast"
     other = find_design(path, board="icebreaker")
     assert (other.board, other.design) == ("icebreaker", "digits-icebreaker")
     assert find_design(path, board="ulx3s-85f").design == "fast"

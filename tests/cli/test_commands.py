@@ -254,12 +254,3 @@ def test_samples_of_the_users_own_are_checked_first(
     assert_line(run("run", tiny, "--simulate", "--input", name), 2, *words)
 
 
-def test_an_earlier_builds_choices_are_kept_for_what_follows(run: Run, tiny: Path) -> None:
-    from bitloom.cli.designs import built_design
-
-    fresh = built_design(design=str(tiny), model=None, board=None, target=None, fps=None).target
-    assert fresh != "area"
-    assert run("compile", tiny, "--target", "area").exit_code == 0
-    assert built_design(design=str(tiny), model=None, board=None, target=None, fps=None).target == "area"
-    assert built_design(design=str(tiny), model=None, board=None, target="latency", fps=None).target == "latency"
-    assert built_design(design=str(tiny), model=None, board="icestick", target=None, fps=None).target == fresh
