@@ -10,7 +10,7 @@ from ..formats import BIPOLAR, Format
 from ..graph import Input, Tensor
 from ..operators import Table, Threshold
 from .context import Context, View, operator
-from .model import Op
+from .op import Op
 from .quantizers import Quantizer, bipolar_quant, constant_quant, quant
 from .thresholds import bisect, pieces
 from .values import Const, Value

@@ -9,7 +9,7 @@ import numpy as np
 from ..formats import Format
 from ..operators import Conv, DepthToSpace, MatMul, Reshape
 from .context import Context
-from .model import Op
+from .op import Op
 from .values import Value
 
 _ONE_BIT = Format(1)

@@ -11,7 +11,7 @@ from ..formats import Format
 from ..operators import Add, Concat, Requantize
 from .arrange import arrange, flat, positions_of
 from .context import Context, operator
-from .model import Op
+from .op import Op
 from .ratios import integer_ratio, spread
 from .settle import settle
 from .steps import Pair, Side
@@ -107,9 +107,8 @@ def import_concat(ctx: Context, op: Op) -> Value:
     """Tensors one after the other along their channels, or flat ones along their only axis."""
     values = [_whole(ctx, op, at) for at in range(len(op.inputs))]
     ndim = values[0].index.ndim
-    axis = op.flag("axis", 1)
-    axis += ndim if axis < 0 else 0
-    shapes = {tuple(np.delete(v.index.shape, axis)) for v in values if v.index.ndim == ndim and axis < ndim}
+    axis = op.axis("axis", 1, ndim)
+    shapes = {tuple(np.delete(v.index.shape, axis)) for v in values if v.index.ndim == ndim}
     if len(shapes) != 1 or any(v.index.ndim != ndim for v in values):
         op.fail(f"tensors of shapes {', '.join(str(v.index.shape) for v in values)} do not fit side by side",
                 "export the model again")

@@ -15,7 +15,8 @@ from ..formats import Format
 from ..graph import GraphError, Node, Range, Tensor
 from ..operators import Conv, MatMul, Pool, Reshape
 from ..operators.spatial import extents
-from .model import ELEMENTS_LIMIT, Model, Op
+from .model import ELEMENTS_LIMIT, Model
+from .op import Op
 from .values import Const, Value
 
 if TYPE_CHECKING:
@@ -69,8 +70,9 @@ class Context:
 
     def operand(self, op: Op, at: int) -> Result:
         """Operand number ``at`` of ``op``."""
-        if at >= len(op.inputs) or not op.inputs[at]:
+        if not op.has(at):
             op.fail(f"needs input {at + 1} and has {len(op.inputs)}", "export the model again")
+        op.taken.add(at)
         return self.tensors[op.inputs[at]]
 
     def value(self, op: Op, at: int = 0) -> Value:
@@ -79,7 +81,7 @@ class Context:
         if isinstance(operand, Const):
             op.fail(f"input {at + 1} must depend on the network's input, and is constant", "fold constants first")
         if operand.host is not None:
-            op.fail(f"stands behind {operand.host[0]}, which is left to the host", "end the network there")
+            op.fail(f"stands behind {operand.host.kind}, which is left to the host", "end the network there")
         return operand
 
     def const(self, op: Op, at: int) -> Const:
@@ -99,7 +101,7 @@ class Context:
 
     def optional(self, op: Op, at: int) -> np.ndarray | None:
         """The constant operand number ``at``, or None if the operation has none."""
-        return self.array(op, at) if at < len(op.inputs) and op.inputs[at] else None
+        return self.array(op, at) if op.has(at) else None
 
     def emit(self, prefix: str, cls: type[Node], inputs: tuple[str, ...], shape: tuple[int, ...],
              form: Format | None = None, scale: np.ndarray | None = None, /, **constants: Any) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import onnx
 from numpy.typing import ArrayLike
 
 from .arrange import ground
 from .branches import join
 from .context import Context, operator
-from .model import Op
+from .op import Op
 from .steps import SMOOTH, Elementwise
 from .values import Const, Step, Value
 
@@ -33,6 +34,7 @@ def applied(ctx: Context, op: Op, value: Value, kind: str, *constants: ArrayLike
 def import_arithmetic(ctx: Context, op: Op) -> Value:
     """Arithmetic with a constant, or of two branches."""
     left, right = ctx.operand(op, 0), ctx.operand(op, 1)
+    op.ignore("broadcast")  # of the first opsets; without their axis it says what NumPy does
     if isinstance(right, Const):
         constant = ctx.array(op, 1)
         if op.kind == "Div" and np.any(constant == 0):
@@ -79,8 +81,10 @@ def import_pow(ctx: Context, op: Op) -> Value:
 @operator("BatchNormalization")
 def import_batch_norm(ctx: Context, op: Op) -> Value:
     """Batch norm of running statistics, in onnxruntime's order: x · a + b with a = gain / √(variance + ε)."""
-    if op.flag("training_mode", 0):
-        op.fail("is in training mode", "export the model in eval mode")
+    if op.flag("training_mode", 0) or not op.flag("is_test", 1) or not op.flag("spatial", 1):
+        op.fail("is in training mode, or normalizes each position by itself", "export the model in eval mode, with "
+                "statistics per channel")
+    op.ignore("momentum")  # of training
     gain, bias, mean, variance = (np.asarray(ctx.array(op, at), F) for at in range(1, 5))
     value = ctx.value(op)
     with np.errstate(all="ignore"):
@@ -124,7 +128,7 @@ def import_clip(ctx: Context, op: Op) -> Value:
     free = 1.0 if op.kind.lower() == "hardtanh" else float("inf")
     bounds = [op.number("min", op.number("min_val", -free)), op.number("max", op.number("max_val", free))]
     for at in (1, 2):
-        if at < len(op.inputs) and op.inputs[at]:
+        if op.has(at):
             array = ctx.const(op, at).array
             if array.size != 1 or np.isnan(array).any():
                 op.fail(f"bound {op.inputs[at]!r} must be one number", "clip with the same bounds everywhere")
@@ -163,5 +167,7 @@ def import_exact(ctx: Context, op: Op) -> Value:
 @operator(*(kind for kind in SMOOTH if kind != "Pow"))
 def import_smooth(ctx: Context, op: Op) -> Value:
     """Functions that onnxruntime computes."""
-    attributes = {k: v for k, v in op.attributes.items() if isinstance(v, (float, int, str))}
+    schema = onnx.defs.get_schema(op.kind, ctx.model.opset)
+    given = {name: op.attribute(name) for name in schema.attributes}
+    attributes = {k: v for k, v in given.items() if isinstance(v, (float, int, str))}
     return applied(ctx, op, ctx.value(op), op.kind, opset=ctx.model.opset, **attributes)

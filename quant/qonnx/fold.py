@@ -9,7 +9,7 @@ import onnx
 from onnx.reference import ReferenceEvaluator
 
 from .context import Context, operator
-from .model import Op
+from .op import Op
 from .shapes import MOVES
 from .values import Const, Quantized
 
@@ -24,8 +24,7 @@ UNKNOWN = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLi
 def import_constant(ctx: Context, op: Op) -> Const:
     """A constant written as a node."""
     for name in ("value", "value_float", "value_int", "value_floats", "value_ints"):
-        if name in op.attributes:
-            value = op.attributes[name]
+        if (value := op.attribute(name)) is not None:
             kind = None if isinstance(value, np.ndarray) else np.float32 if "float" in name else np.int64
             return Const(np.asarray(value, dtype=kind))
     op.fail("holds no number", "export the model again")
@@ -34,6 +33,8 @@ def import_constant(ctx: Context, op: Op) -> Const:
 def fold(ctx: Context, op: Op) -> tuple[Const, ...]:
     """What a standard operator computes of constants; integers behind them go along where it moves values alone."""
     operands = [ctx.const(op, at) if name else None for at, name in enumerate(op.inputs)]
+    if op.channels_last:
+        op.fail("is an operator of constants with channels last", "fold constants first")
     if op.kind in UNKNOWN:
         op.fail("gives random numbers", "a network must be deterministic to become hardware")
     _bounded(op, [o.array for o in operands if o is not None])

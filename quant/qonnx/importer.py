@@ -33,7 +33,8 @@ from . import (  # noqa: F401  (each registers its operators)
 from .context import HANDLERS, Context, Result, View, safe_name
 from .failure import ImportFailure
 from .imported import Imported
-from .model import Model, Op, parse, read
+from .model import Model, parse, read
+from .op import Op
 from .values import Const, Value
 
 QUANTIZERS = ("Quant", "IntQuant", "BipolarQuant", "QuantizeLinear")
@@ -106,6 +107,10 @@ def _failure(what: str, error: BaseException) -> ImportFailure:
 def _import(ctx: Context, op: Op) -> None:
     """Import one operation."""
     try:
+        for name in filter(None, op.inputs):
+            if name not in ctx.tensors:
+                maker = next(other.kind for other in ctx.model.ops if name in other.outputs)
+                op.fail(f"reads {name!r}, an output of {maker} that is not supported", "export the model without it")
         constant = all(isinstance(ctx.tensors[n], Const) for n in op.inputs if n)
         if constant and op.kind not in OWN:
             results: tuple[Result | None, ...] = fold.fold(ctx, op)
@@ -114,6 +119,7 @@ def _import(ctx: Context, op: Op) -> None:
         else:
             made = HANDLERS[op.kind](ctx, op)
             results = made if isinstance(made, tuple) else (made,)
+            op.complete()
     except FAULTS as error:
         raise _failure(f"node {op.name!r} ({op.kind})", error) from error
     for tensor, result in zip(op.outputs, results):

@@ -12,7 +12,7 @@ from ..operators import MatMul
 from .arrange import arrange, flat
 from .context import Context, operator
 from .elementwise import applied
-from .model import Op
+from .op import Op
 from .ratios import integer_ratio, spread
 from .ratios import whole as integer
 from .settle import settle
@@ -150,12 +150,14 @@ def _transposed(weights: Weights) -> Weights:
 def import_gemm(ctx: Context, op: Op) -> Value:
     """alpha · A · B + beta · C, A the activation."""
     value, weights = ctx.value(op), weights_of(op, ctx.const(op, 1), op.inputs[1])
+    alpha, beta = op.number("alpha", 1.0), op.number("beta", 1.0)
+    op.ignore("broadcast")  # of the first opsets: what later ones always do
     if op.flag("transA", 0):
         value = replace(value, index=value.index.T)
     made = product(ctx, op, value, weights if op.flag("transB", 0) else _transposed(weights))
-    if op.number("alpha", 1.0) != 1.0:
-        made = applied(ctx, op, made, "Mul", np.float32(op.number("alpha", 1.0)))
+    if alpha != 1.0:
+        made = applied(ctx, op, made, "Mul", np.float32(alpha))
     bias = ctx.optional(op, 2)
     if bias is None or not np.any(bias):
         return made
-    return applied(ctx, op, made, "Add", np.asarray(bias, np.float32) * np.float32(op.number("beta", 1.0)))
+    return applied(ctx, op, made, "Add", np.asarray(bias, np.float32) * np.float32(beta))

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from math import prod
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 import onnx
@@ -16,6 +15,7 @@ import onnx.inliner
 from google.protobuf.message import DecodeError
 
 from .failure import ImportFailure
+from .op import Op
 
 SIZE_LIMIT = 1 << 30
 """Bytes that a file may have."""
@@ -31,53 +31,6 @@ SMALL_TYPES = {"int4": np.int8, "uint4": np.uint8, "int2": np.int8, "uint2": np.
 
 QONNX = ("qonnx.custom_op", "finn.custom_op", "onnx.brevitas")
 """What the names of the quantizers' domains begin with."""
-
-
-@dataclass(frozen=True, eq=False)
-class Op:
-    """One operation of the file: its kind, the tensors it reads and gives, its attributes as Python values."""
-
-    name: str
-    kind: str
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    attributes: dict[str, object]
-    channels_last: bool
-    proto: onnx.NodeProto
-
-    def fail(self, reason: str, way_out: str) -> NoReturn:
-        """Refuse this operation."""
-        raise ImportFailure(f"node {self.name!r} ({self.kind}): {reason}; {way_out}")
-
-    def number(self, name: str, default: float) -> float:
-        """A numeric attribute."""
-        value = self.attributes.get(name, default)
-        if not isinstance(value, (int, float)):
-            self.fail(f"attribute {name} must be a number, not {value!r}", "export the model again")
-        return value
-
-    def flag(self, name: str, default: int) -> int:
-        """An integer attribute."""
-        value = self.number(name, default)
-        if value != int(value):
-            self.fail(f"attribute {name} must be an integer, not {value}", "export the model again")
-        return int(value)
-
-    def axes(self, name: str, default: tuple[int, ...] | None) -> tuple[int, ...] | None:
-        """An attribute of several integers."""
-        value = self.attributes.get(name, default)
-        if value is None:
-            return None
-        if not isinstance(value, (list, tuple)) or not all(isinstance(v, int) for v in value):
-            self.fail(f"attribute {name} must be a list of integers, not {value!r}", "export the model again")
-        return tuple(value)
-
-    def text(self, name: str, default: str) -> str:
-        """A textual attribute."""
-        value = self.attributes.get(name, default)
-        if not isinstance(value, str):
-            self.fail(f"attribute {name} must be a text, not {value!r}", "export the model again")
-        return value
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from .activation import quantize
 from .arrange import ground
 from .context import Context, operator
 from .elementwise import channelwise
-from .model import Op
+from .op import Op
 from .quantizers import Quantizer
 from .values import Value
 
@@ -26,6 +26,7 @@ def import_multi_threshold(ctx: Context, op: Op) -> Value:
     if table.ndim != 2 or not table.size or axis >= ndim or len(table) not in (1, value.index.shape[axis]):
         op.fail(f"thresholds of shape {table.shape} do not fit a tensor of shape {value.index.shape}", "export again")
     scale, bias = op.number("out_scale", 1.0), op.number("out_bias", 0.0)
+    op.ignore("out_dtype")  # it names what comes out, and changes nothing
     if scale <= 0:
         op.fail(f"out_scale must be positive, not {scale}", "export the model again")
     table = np.sort(table, axis=1)

@@ -12,11 +12,24 @@ from .arrange import last, mirrored
 from .context import Context, operator
 from .elementwise import applied
 from .linear import affine_operand
-from .model import Op
+from .op import Op
 from .ratios import spread
 from .shapes import listed
 from .spatial import Axes, Pads, entering, geometry, leaving, padded, placed
 from .values import Value, floats
+
+
+def _framed(op: Op, spatial: Axes) -> tuple[Axes, Axes, Pads]:
+    """Kernel, stride and padding of a pool; a global one has a window as large as its input."""
+    if op.kind.startswith("Global"):
+        return spatial, (1,) * len(spatial), ((0, 0),) * len(spatial)
+    kernel = op.axes("kernel_shape", None)
+    if kernel is None:
+        op.fail("needs a kernel_shape", "export the model again")
+    stride, dilation, pads = geometry(op, spatial, kernel)
+    if any(d != 1 for d in dilation):
+        op.fail(f"dilations {dilation} of a pool are not supported", "use dilation 1")
+    return kernel, stride, pads
 
 
 def _ceiled(op: Op, spatial: Axes, extent: Axes, stride: Axes, pads: Pads) -> Pads:
@@ -44,14 +57,12 @@ def import_max_pool(ctx: Context, op: Op) -> Value:
     value = ctx.value(op)
     value = entering(op, replace(value, index=np.moveaxis(value.index, -1, 1)) if nhwc else value)
     spatial = value.index.shape[2:]
-    kernel = spatial if op.kind == "GlobalMaxPool" else op.axes("kernel_shape", None)
-    if kernel is None or any(ctx.model.readers[name] for name in op.outputs[1:] if name):
-        op.fail("needs a kernel_shape, and gives no indices", "export the model again without indices")
-    stride, dilation, pads = geometry(op, spatial, kernel)
-    if any(d != 1 for d in dilation):
-        op.fail(f"dilations {dilation} of a pool are not supported", "use dilation 1")
+    if any(ctx.model.readers[name] for name in op.outputs[1:] if name):
+        op.fail("gives no indices", "export the model again without indices")
+    op.ignore("storage_order")  # of the indices
+    kernel, stride, given = _framed(op, spatial)
     value = _rising(ctx, op, last(ctx, op, value))
-    pads = _ceiled(op, spatial, kernel, stride, pads)
+    pads = _ceiled(op, spatial, kernel, stride, given)
     value = padded(ctx, value, pads, int(ctx.ranges[value.node][0].min()))
     shape = (*_trimmed(spatial, kernel, stride, pads), value.channels)
     form = ctx.nodes[value.node].output
@@ -79,12 +90,7 @@ def import_average_pool(ctx: Context, op: Op) -> Value:
     """The sum of each window, divided behind it."""
     value = entering(op, ctx.value(op))
     spatial = value.index.shape[2:]
-    kernel = spatial if op.kind == "GlobalAveragePool" else op.axes("kernel_shape", None)
-    if kernel is None:
-        op.fail("needs a kernel_shape", "export the model again")
-    stride, dilation, pads = geometry(op, spatial, kernel)
-    if any(d != 1 for d in dilation):
-        op.fail(f"dilations {dilation} of a pool are not supported", "use dilation 1")
+    kernel, stride, pads = _framed(op, spatial)
     wide = _ceiled(op, spatial, kernel, stride, pads)
     inner = np.ones(spatial)
     if op.flag("count_include_pad", 0):
@@ -134,6 +140,10 @@ def import_reduce(ctx: Context, op: Op) -> Value:
     value = ctx.value(op)
     ndim = value.index.ndim
     axes = listed(ctx, op, "axes", 1)
+    if op.flag("noop_with_empty_axes", 0) and not axes:
+        op.fail("has no axes, and noop_with_empty_axes leaves all elements as they are", "export the model without it")
+    if any(not -ndim <= a < ndim for a in axes or ()):
+        op.fail(f"axes {axes} do not fit a tensor of shape {value.index.shape}", "export the model again")
     kept = sorted({a % ndim for a in axes}) if axes else list(range(ndim))
     channel = [i for i in range(1, ndim) if i not in kept]
     if len(channel) != 1 or ndim not in (3, 4) or 0 in kept:

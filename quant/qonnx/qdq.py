@@ -9,7 +9,7 @@ from .activation import quantize, take_input
 from .arrange import ground
 from .context import Context, operator
 from .elementwise import applied
-from .model import Op
+from .op import Op
 from .quantizers import Quantizer, positive
 from .values import Const, Quantized, Value
 
@@ -20,12 +20,15 @@ def _linear(ctx: Context, op: Op, ndim: int) -> tuple[np.ndarray, np.ndarray, np
     """Scale, zero point and integer type of ONNX' linear quantization, along its axis."""
     scale = positive(op, ctx.array(op, 1))
     zero = ctx.optional(op, 2)
+    op.ignore("saturate")  # it is about float8 alone
+    if scale.size == 1:
+        op.ignore("axis")
     kind = np.dtype(np.uint8) if zero is None else zero.dtype
     if kind.kind not in "iu":
         op.fail(f"zero points of type {kind} are not supported", "use integers of 8 or 16 bits")
     zero = np.zeros((), kind) if zero is None else zero
     if scale.size > 1:
-        axis = op.flag("axis", 1) % ndim
+        axis = op.axis("axis", 1, ndim)
         shape = (-1, *(1,) * (ndim - 1 - axis))
         scale, zero = scale.reshape(shape), zero.reshape(shape) if zero.size > 1 else zero
     return scale, zero, kind

@@ -10,7 +10,7 @@ import numpy as np
 from ..formats import BIPOLAR, Format
 from .arrange import ground
 from .context import Context
-from .model import Op
+from .op import Op
 from .values import ONE, ZERO, Const, Quantized, Value, moved
 
 F = np.float32
@@ -101,15 +101,21 @@ class Range:
         return BIPOLAR if self.bits == 1 and self.signed else Format(self.bits, self.signed)
 
 
+def rounding_of(op: Op, default: str = "ROUND") -> str:
+    """The rounding mode of a quantizer, one of :data:`ROUNDING`."""
+    mode = op.text("rounding_mode", default).upper()
+    if mode not in ROUNDING:
+        op.fail(f"rounding_mode {mode!r} is unknown", f"use one of {', '.join(ROUNDING)}")
+    return mode
+
+
 def range_of(op: Op, bits: np.ndarray, rounding: str = "ROUND") -> Range:
     """The range of a quantizer of ``bits``; refused where it has none."""
     if bits.size != 1 or float(bits.ravel()[0]) != int(bits.ravel()[0]) or not 1 <= bits.ravel()[0] <= MAX_BITS:
         op.fail(f"its bit width must be one integer from 1 to {MAX_BITS}, not {bits.ravel()[:3]}",
                 "quantize with whole bits, alike for the whole tensor")
     width, signed, narrow = int(bits.ravel()[0]), bool(op.flag("signed", 1)), bool(op.flag("narrow", 0))
-    mode = op.text("rounding_mode", rounding).upper()
-    if mode not in ROUNDING:
-        op.fail(f"rounding_mode {mode!r} is unknown", f"use one of {', '.join(ROUNDING)}")
+    mode = rounding_of(op, rounding)
     if signed:
         low, high = -(1 << (width - 1)) + narrow, (1 << (width - 1)) - 1
     else:

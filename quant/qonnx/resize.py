@@ -11,7 +11,8 @@ from ..formats import Format
 from ..operators import Conv, Upsample
 from .arrange import depth_to_space, last
 from .context import Context, operator
-from .model import ELEMENTS_LIMIT, Op
+from .model import ELEMENTS_LIMIT
+from .op import Op
 from .spatial import Axes, entering, leaving, placed
 from .values import Value
 
@@ -45,18 +46,26 @@ def import_resize(ctx: Context, op: Op) -> Value:
 
 
 def _sizes(ctx: Context, op: Op, shape: tuple[int, ...]) -> tuple[int, ...]:
-    sizes = ctx.optional(op, 3)
-    if sizes is not None and sizes.size:
-        whole = [int(v) for v in sizes.ravel()]
-    else:
-        at = len(op.inputs) - 1 if op.kind == "Upsample" or len(op.inputs) == 2 else 2
-        scales = ctx.optional(op, at) if at > 0 else np.array(op.attributes.get("scales", ()))
-        if scales is None or scales.size != len(shape):
-            op.fail("needs one scale for each axis", "export the model again")
-        whole = [int(np.floor(n * float(s))) for n, s in zip(shape, scales.ravel())]
-    whole = whole[-len(shape) :]
-    if len(whole) != len(shape):
-        op.fail(f"its sizes {whole} do not fit a tensor of shape {shape}", "export the model again")
+    """The shape of the result for one sample; refused where scales are no whole numbers."""
+    op.choice("keep_aspect_ratio_policy", "stretch", ("stretch",))
+    op.ignore("antialias", "cubic_coeff_a", "exclude_outside", "extrapolation_value")  # of other modes
+    old = op.kind == "Upsample" or len(op.inputs) == 2
+    if not old:
+        op.ignore(inputs=[1])  # of another coordinate_transformation_mode
+    axes = op.axes("axes", None) or tuple(range(len(shape)))
+    sizes, scales = ctx.optional(op, 3), ctx.optional(op, 1 if old else 2)
+    if scales is None and (listed := op.attribute("scales")) is not None:
+        scales = np.asarray(listed, np.float64)
+    given = [a for a in (sizes, scales) if a is not None and a.size]
+    if len(given) != 1 or given[0].size != len(axes) or sorted(a % len(shape) for a in axes) != sorted(
+            {a % len(shape) for a in axes}):
+        op.fail(f"needs one scale or one size for each of the axes {axes}", "export the model again")
+    whole = list(shape)
+    for axis, number in zip(axes, given[0].ravel()):
+        scaled = given[0] is scales
+        if scaled and (number != int(number) or (axis % len(shape) == 0 and number != 1)):
+            op.fail(f"scales {given[0].ravel()[:8]} are no whole numbers", "use whole factors for positions alone")
+        whole[axis] = int(shape[axis] * number) if scaled else int(number)
     return (1, *whole[1:])
 
 

@@ -12,11 +12,11 @@ from ..operators import ArgMax, Requantize
 from .arrange import arrange, mirrored
 from .context import Context, View, operator
 from .failure import ImportFailure
-from .model import Op
+from .op import Op
 from .ratios import integer_ratio, spread
 from .settle import settle
 from .steps import SMOOTH, Elementwise
-from .values import ONE, Value, floats, natural
+from .values import ONE, Host, Value, floats, natural
 
 EXACT_BITS = 40
 """Bits within which scores are brought to one common scale."""
@@ -29,8 +29,14 @@ HOST = ("Softmax", "LogSoftmax")
 def import_softmax(ctx: Context, op: Op) -> Value:
     """Nothing: the greatest stays the greatest."""
     value = ctx.value(op)
+    flattened, ndim = ctx.model.opset < 13, value.index.ndim
+    axis = op.axis("axis", 1 if flattened else -1, ndim)
+    alike = range(axis, ndim) if flattened else (axis,)
+    lead = [1 if i in alike else n for i, n in enumerate(value.index.shape)]
+    groups = np.zeros(value.size, np.int64)
+    groups[value.index] = np.arange(int(np.prod(lead))).reshape(lead)
     ctx.note(f"node {op.name!r}: {op.kind} is left to the host; the graph gives the scores in front of it")
-    return replace(value, host=(op.kind, (op.inputs[0], value.index)))
+    return replace(value, host=Host(op.kind, (op.inputs[0], value.index), groups))
 
 
 @operator("ArgMax")
@@ -38,27 +44,30 @@ def import_argmax(ctx: Context, op: Op) -> Value:
     """The index of the greatest along one axis."""
     if op.flag("select_last_index", 0):
         op.fail("gives the last index on ties", "export it with select_last_index=0")
-    return index_of_greatest(ctx, op, op.flag("axis", 0), bool(op.flag("keepdims", 1)))
+    return index_of_greatest(ctx, op, 0, bool(op.flag("keepdims", 1)))
 
 
 @operator("TopK")
 def import_top_k(ctx: Context, op: Op) -> tuple[Value | None, ...]:
     """The index of the greatest, for k = 1."""
-    k = int(ctx.array(op, 1).ravel()[0]) if len(op.inputs) > 1 else op.flag("k", 1)
+    k = int(ctx.array(op, 1).ravel()[0]) if op.has(1) else op.flag("k", 1)
+    op.ignore("sorted")  # there is but one
     values = op.outputs[0]
     if k != 1 or not op.flag("largest", 1) or ctx.model.readers[values] or values == ctx.model.output:
         op.fail(f"gives the {k} greatest and their values", "only the index of the greatest (k = 1) is supported")
-    return None, index_of_greatest(ctx, op, op.flag("axis", -1), True)
+    return None, index_of_greatest(ctx, op, -1, True)
 
 
-def index_of_greatest(ctx: Context, op: Op, axis: int, keep: bool) -> Value:
-    """``ArgMax`` of a tensor's ``axis``, at each position of the others."""
-    value = ctx.tensors[op.inputs[0]]
+def index_of_greatest(ctx: Context, op: Op, default: int, keep: bool) -> Value:
+    """``ArgMax`` of the tensor's axis that the attribute ``axis`` names, at each position of the others."""
+    value = ctx.operand(op, 0)
     assert isinstance(value, Value)
     shape = list(value.index.shape)
-    axis %= len(shape)
+    axis = op.axis("axis", default, len(shape))
     order = np.moveaxis(value.index, axis, -1)
     lead = [n for n in order.shape[:-1] if n > 1]
+    if value.host is not None and np.any(np.diff(value.host.groups[order], axis=-1)):
+        op.fail(f"takes the greatest along another axis than the {value.host.kind} before it", "use one axis for both")
     value = arrange(ctx, op, replace(value, host=None), order.reshape(*lead, order.shape[-1]))
     value = ordered(ctx, op, value)
     classes = value.channels
@@ -155,7 +164,7 @@ def finish(ctx: Context, value: Value) -> Value:
     """The network's result: integers in the real scores' order; what no integers can do is left to the host."""
     before = (ctx.model.output, value.index)
     if value.host is not None:
-        before = value.host[1]
+        before = value.host.before
         value = replace(value, host=None)
     elif value.node in ctx.views and not value.steps:
         return value

@@ -10,7 +10,7 @@ import numpy as np
 from ..formats import Format
 from ..operators import Requantize, Table
 from .context import Context
-from .model import Op
+from .op import Op
 from .ratios import spread, whole
 from .steps import Elementwise
 from .values import Value

@@ -8,7 +8,7 @@ import numpy as np
 
 from .arrange import arrange
 from .context import Context, operator
-from .model import Op
+from .op import Op
 from .values import Const, Value
 
 MOVES = ("Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Identity", "Dropout", "Cast", "Slice", "Gather",
@@ -22,8 +22,15 @@ SHAPES = ("Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Identity",
 @operator("Identity", "Dropout", "Cast", "DebugMarker")
 def import_identity(ctx: Context, op: Op) -> Value | tuple[Value | None, ...]:
     """Nothing to do."""
-    value = ctx.tensors[op.inputs[0]]
-    assert isinstance(value, Value)
+    value = _any(ctx, op)
+    op.ignore("export_debug_name")
+    if op.kind == "Dropout":
+        op.ignore("ratio", "seed", inputs=[1])  # they say what training does
+        training = ctx.optional(op, 2)
+        if op.flag("is_test", 1) == 0 or (training is not None and np.any(training)):
+            op.fail("is in training mode", "export the model in eval mode")
+    if op.kind == "Cast":
+        op.ignore("to", "saturate")
     return (value, *(None,) * (len(op.outputs) - 1))
 
 
@@ -32,7 +39,7 @@ def import_reshape(ctx: Context, op: Op) -> Value:
     """The target shape, 0 and −1 resolved; a batch written into it counts as one sample."""
     value = _any(ctx, op)
     old = value.index.shape
-    target = [int(v) for v in (ctx.array(op, 1) if len(op.inputs) > 1 else np.array(op.axes("shape", ()))).ravel()]
+    target = list(listed(ctx, op, "shape", 1) or ())
     if not op.flag("allowzero", 0):
         target = [old[i] if v == 0 and i < len(old) else v for i, v in enumerate(target)]
     return replace(value, index=_fit(op, value.index, target))
@@ -61,6 +68,8 @@ def import_flatten(ctx: Context, op: Op) -> Value:
     """Two axes: those before ``axis``, and the others."""
     value = _any(ctx, op)
     axis = op.flag("axis", 1)
+    if not -value.index.ndim <= axis <= value.index.ndim:
+        op.fail(f"axis {axis} does not fit a tensor of shape {value.index.shape}", "export the model again")
     axis += value.index.ndim if axis < 0 else 0
     return replace(value, index=value.index.reshape(int(np.prod(value.index.shape[:axis])), -1))
 
@@ -150,19 +159,22 @@ def import_gather(ctx: Context, op: Op) -> Value:
     """Constant places along one axis."""
     value = ctx.value(op)
     places = ctx.array(op, 1).astype(np.int64)
-    return chosen(ctx, op, value, np.take(value.index, places, axis=op.flag("axis", 0)))
+    return chosen(ctx, op, value, np.take(value.index, places, axis=op.axis("axis", 0, value.index.ndim)))
 
 
 @operator("Split")
 def import_split(ctx: Context, op: Op) -> tuple[Value, ...]:
     """Parts along one axis."""
     value = ctx.value(op)
-    axis, count = op.flag("axis", 0), len(op.outputs)
+    axis, count = op.axis("axis", 0, value.index.ndim), len(op.outputs)
+    if op.flag("num_outputs", count) != count:
+        op.fail(f"num_outputs {op.flag('num_outputs', count)} does not fit {count} outputs", "export the model again")
     sizes = listed(ctx, op, "split", 1)
     if sizes is None:
         step = -(-value.index.shape[axis] // count)
         sizes = (*(step,) * (count - 1), value.index.shape[axis] - step * (count - 1))
+    if len(sizes) != count or min(sizes) < 0 or sum(sizes) != value.index.shape[axis]:
+        op.fail(f"parts of {sizes} do not fit {count} outputs and axis {axis} of a tensor of shape "
+                f"{value.index.shape}", "export the model again")
     parts = np.split(value.index, np.cumsum(sizes)[:-1], axis=axis)
-    if len(parts) != count:
-        op.fail(f"{len(parts)} parts do not fit {count} outputs", "export the model again")
     return tuple(chosen(ctx, op, value, part) for part in parts)

@@ -15,7 +15,7 @@ from .arrange import last
 from .context import Context, operator
 from .elementwise import applied, channelwise
 from .linear import Folded, affine_operand, base, fold
-from .model import Op
+from .op import Op
 from .ratios import integer_ratio, spread, whole
 from .shapes import listed
 from .values import Value, natural
@@ -60,11 +60,12 @@ def geometry(op: Op, spatial: Axes, kernel: Axes) -> tuple[Axes, Axes, Pads]:
     if len(stride) != n or len(dilation) != n or len(kernel) != n or min(*stride, *dilation, *kernel) < 1:
         op.fail(f"kernel {kernel}, strides {stride} and dilations {dilation} must be {n} numbers of at least 1",
                 "export the model again")
-    auto = op.text("auto_pad", "NOTSET")
+    auto = op.choice("auto_pad", "NOTSET", ("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"))
+    asked = op.axes("pads", (0,) * 2 * n) or (0,) * 2 * n
     if auto in ("SAME_UPPER", "SAME_LOWER"):
         pads = tuple(_same(size, k, s, auto) for size, k, s in zip(spatial, extents(kernel, dilation), stride))
     else:
-        given = (op.axes("pads", (0,) * 2 * n) or (0,) * 2 * n) if auto == "NOTSET" else (0,) * 2 * n
+        given = asked if auto == "NOTSET" else (0,) * 2 * n
         if len(given) != 2 * n or min(given) < 0 or max(given) > PADS_LIMIT:
             op.fail(f"pads {given} must be {2 * n} numbers of 0 to {PADS_LIMIT}", "export the model again")
         pads = tuple(zip(given[:n], given[n:]))
@@ -149,6 +150,9 @@ def import_conv(ctx: Context, op: Op) -> Value:
     outputs, each, *kernel = weights.ints.shape
     if groups < 1 or outputs % groups or each * groups != channels:
         op.fail(f"{groups} groups of {each} do not fit {channels} channels and {outputs} outputs", "export again")
+    if tuple(op.axes("kernel_shape", None) or kernel) != tuple(kernel):
+        op.fail(f"kernel_shape {op.axes('kernel_shape', None)} does not fit weights of shape {weights.ints.shape}",
+                "export the model again")
     stride, dilation, pads = geometry(op, spatial, tuple(kernel))
     made = convolved(ctx, op, value, weights, groups, stride, dilation, pads)
     bias = ctx.optional(op, 2)

@@ -10,7 +10,7 @@ import numpy as np
 from .arrange import depth_to_space
 from .context import Context, operator
 from .elementwise import applied, channelwise
-from .model import Op
+from .op import Op
 from .ratios import whole
 from .shapes import chosen
 from .spatial import Axes, convolved, entering, leaving, placed
@@ -63,12 +63,15 @@ def _geometry(op: Op, value: Value, weights: Weights) -> tuple[Axes, int, Axes, 
     groups, (inputs, _, *kernel) = op.flag("group", 1), weights.ints.shape
     if inputs != value.index.shape[1] or groups < 1 or inputs % groups:
         op.fail(f"weights of shape {weights.ints.shape} do not fit {value.index.shape[1]} channels", "export again")
+    if tuple(op.axes("kernel_shape", None) or kernel) != tuple(kernel):
+        op.fail(f"kernel_shape {op.axes('kernel_shape', None)} does not fit weights of shape {weights.ints.shape}",
+                "export the model again")
     stride, dilation = (op.axes(name, (1, 1)) or (1, 1) for name in ("strides", "dilations"))
     extra, pads = op.axes("output_padding", (0, 0)) or (0, 0), op.axes("pads", (0,) * 4) or (0,) * 4
     if len(stride) != 2 or stride[0] != stride[1] or min(*stride, *dilation) < 1 or max(stride) > 16:
         op.fail(f"strides {stride} and dilations {dilation} must be from 1 on, the strides equal and at most 16",
                 "use one stride")
-    if op.text("auto_pad", "NOTSET") != "NOTSET" or "output_shape" in op.attributes or len(pads) != 4 or min(pads) < 0:
+    if op.text("auto_pad", "NOTSET") != "NOTSET" or op.attribute("output_shape") or len(pads) != 4 or min(pads) < 0:
         op.fail("needs explicit pads", "export with pads, without output_shape and auto_pad")
     size = tuple(s * (n - 1) + e + d * (k - 1) + 1 - a - b for n, s, e, d, k, a, b in
                  zip(spatial, stride, extra, dilation, kernel, pads[:2], pads[2:]))

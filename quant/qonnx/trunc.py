@@ -8,8 +8,8 @@ from ..formats import Format
 from .activation import quantize
 from .arrange import ground
 from .context import Context, operator
-from .model import Op
-from .quantizers import ROUNDING, Quantizer, positive, range_of
+from .op import Op
+from .quantizers import ROUNDING, Quantizer, positive, range_of, rounding_of
 from .values import Value
 
 F = np.float32
@@ -21,9 +21,7 @@ def import_trunc(ctx: Context, op: Op) -> Value:
     value = ctx.value(op)
     scale, zero = positive(op, ctx.array(op, 1)), np.asarray(ctx.array(op, 2), F)
     version = 2 if len(op.inputs) >= 6 else 1
-    mode = op.text("rounding_mode", "FLOOR").upper()
-    if mode not in ROUNDING:
-        op.fail(f"rounding_mode {mode!r} is unknown", f"use one of {', '.join(ROUNDING)}")
+    mode = rounding_of(op, "FLOOR")
     bits_in = np.asarray(ctx.array(op, 3), F)
     if version == 2:
         target, bits = positive(op, ctx.array(op, 4)), ctx.array(op, 5)

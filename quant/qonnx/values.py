@@ -78,6 +78,16 @@ ONE = np.ones(())
 
 
 @dataclass(frozen=True, eq=False)
+class Host:
+    """An operator that is left to the host. It keeps the order within each group, which ``groups`` numbers by element
+    of the node; ``before`` is the tensor's name and index in front of it."""
+
+    kind: str
+    before: tuple[str, np.ndarray]
+    groups: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class Value:
     """A tensor that depends on the input; see the module. ``index`` has the tensor's shape in the file."""
 
@@ -91,8 +101,8 @@ class Value:
     """Each step with the tensor's name and index before it."""
     trail: tuple[str, ...] = ()
     """The names that the node's integers had in the file, in order."""
-    host: tuple[str, tuple[str, np.ndarray]] | None = None
-    """An operator at the end of the network that is left to the host, and the tensor's name and index before it."""
+    host: Host | None = None
+    """An operator at the end of the network that is left to the host."""
 
     @property
     def channels(self) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..formats import BIPOLAR, Format
 from .context import format_of
-from .model import Op
+from .op import Op
 from .values import Const
 
 LIMIT_BITS = 32
