@@ -63,8 +63,8 @@ class Compiled:
 
     @property
     def interface(self) -> Interface:
-        """What host and board must agree on."""
-        samples, results = self.graph.input.output, self.graph[self.graph.output].output
+        """What host and board must agree on: samples and results as the circuit takes and gives them."""
+        samples, results = self.plan.input, self.plan.output
         return Interface(self.design_id, prod(samples.shape), samples.format, prod(results.shape), results.format)
 
 

@@ -34,10 +34,9 @@ class Accelerator(wiring.Component):
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._units = plan.units()
-        graph = plan.graph
         super().__init__({
-            "i": In(vector(shape_of(graph.input.output.format), plan.input_lanes)),
-            "o": Out(vector(shape_of(graph[graph.output].output.format), plan.output_lanes)),
+            "i": In(vector(shape_of(plan.input.format), plan.input_lanes)),
+            "o": Out(vector(shape_of(plan.output.format), plan.output_lanes)),
         })
 
     @property

@@ -8,7 +8,7 @@ from math import prod
 
 from amaranth.lib.wiring import Component
 
-from bitloom.quant import Graph
+from bitloom.quant import Graph, Tensor
 
 from . import cost, schedule
 from .families import Family, Resources
@@ -58,7 +58,9 @@ class Stage:
 class Plan:
     """A graph, a family and a folding per node: everything that the accelerator is made from.
 
-    ``graph`` is the graph after the passes. ``stages`` are in the order of the data.
+    ``graph`` is the graph after the passes. ``stages`` are in the order of the data. What travels over the streams of
+    the circuit is said here alone (``input``, ``output``): the passes keep the values of the network's result and may
+    give them fewer bits than the network declares.
     """
 
     graph: Graph
@@ -66,6 +68,16 @@ class Plan:
     clock_hz: float
     target: str
     foldings: dict[str, Folding] = field(default_factory=dict)
+
+    @property
+    def input(self) -> Tensor:
+        """The type of one sample as the circuit takes it."""
+        return self.graph.input.output
+
+    @property
+    def output(self) -> Tensor:
+        """The type of one sample's result as the circuit gives it."""
+        return self.graph[self.graph.output].output
 
     def units(self) -> dict[str, Component]:
         """Fresh template instances, by node name, in the order of the data."""

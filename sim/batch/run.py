@@ -116,8 +116,8 @@ def _simulate(compiled: Compiled, executable: Path, parts: list[np.ndarray], fol
 
 
 def _command(compiled: Compiled, executable: Path, part: np.ndarray, folder: Path) -> list[str]:
-    plan, graph = compiled.plan, compiled.graph
-    source, result = graph.input.output, graph[graph.output].output
+    plan = compiled.plan
+    source, result = plan.input, plan.output
     folder.mkdir()
     (folder / "inputs").write_bytes(to_bytes(part, source.format, plan.input_lanes))
     numbers = (beat_bytes(source.format, plan.input_lanes), beat_bytes(result.format, plan.output_lanes),
@@ -134,6 +134,6 @@ def _done(folder: Path) -> int:
 
 
 def _outputs(compiled: Compiled, folder: Path) -> np.ndarray:
-    result = compiled.graph[compiled.graph.output].output
+    result = compiled.plan.output
     data = (folder / "outputs").read_bytes()
     return from_bytes(data, result.format, compiled.plan.output_lanes, prod(result.shape))

@@ -55,10 +55,10 @@ def simulator(compiled: Compiled, note: Note | None = None) -> Path:
 
 def wrapper_of(compiled: Compiled) -> str:
     """Module ``batch``: the accelerator under port names that C++ can say."""
-    plan, graph = compiled.plan, compiled.graph
+    plan = compiled.plan
     ports = ports_of(compiled.top.read_text(), "accelerator", ("clk", "rst", *STREAMS))
-    wide_in = shape_of(graph.input.output.format).width * plan.input_lanes
-    wide_out = shape_of(graph[graph.output].output.format).width * plan.output_lanes
+    wide_in = shape_of(plan.input.format).width * plan.input_lanes
+    wide_out = shape_of(plan.output.format).width * plan.output_lanes
     inner = {"clk": "clk", "rst": "rst", "i__payload": "in_payload", "i__valid": "in_valid", "i__ready": "in_ready",
              "o__payload": "out_payload", "o__valid": "out_valid", "o__ready": "out_ready"}
     # An escaped name ends with a space.

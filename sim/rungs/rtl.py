@@ -110,11 +110,10 @@ def _peaks(compiled: Compiled, measured: dict[str, int]) -> list[str]:
 
 
 def _parameters(compiled: Compiled, vectors: np.ndarray, seed: int) -> dict[str, Any]:
-    plan, graph = compiled.plan, compiled.graph
-    output = graph[graph.output].output
-    expected = quant.run(graph, vectors).reshape(len(vectors), -1)
-    inputs = beats(vectors, graph.input.output.format, plan.input_lanes)
-    outputs = beats(expected, output.format, plan.output_lanes)
+    plan = compiled.plan
+    expected = quant.run(compiled.graph, vectors).reshape(len(vectors), -1)
+    inputs = beats(vectors, plan.input.format, plan.input_lanes)
+    outputs = beats(expected, plan.output.format, plan.output_lanes)
     roms = {f"{path}.{rom.handle}": {"words": [f"{word:x}" for word in rom.words], "width": rom.width}
             for path, rom in Accelerator(plan).roms().items()}
     some = max(40, CYCLES // plan.interval)

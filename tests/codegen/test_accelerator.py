@@ -23,7 +23,7 @@ from bitloom.quant import Graph, MatMul, run
 
 def run_plan(plan: Plan, samples: np.ndarray, outputs: int, stall: str = "none", seed: int = 0) -> Run:
     """The accelerator of ``plan`` in the simulator, both sides stalled by the pattern ``stall``."""
-    source, result = plan.graph.input.output.format, plan.graph[plan.graph.output].output.format
+    source, result = plan.input.format, plan.output.format
     return drive(Accelerator(plan), samples, outputs, i_shape=shape_of(source), i_lanes=plan.input_lanes,
                  o_shape=shape_of(result), o_lanes=plan.output_lanes, i_gap=gaps(stall, seed),
                  o_gap=gaps(stall, seed + 1), bipolar=(source.bipolar, result.bipolar))

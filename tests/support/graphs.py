@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -10,7 +11,7 @@ from bitloom.quant import BIPOLAR, ArgMax, Format, Graph, Input, MatMul, Node, T
 
 from .dags import random_dag
 
-__all__ = ["every_sample", "graph_of", "random_dag", "random_graph", "random_samples", "random_weights"]
+__all__ = ["declaring", "every_sample", "graph_of", "random_dag", "random_graph", "random_samples", "random_weights"]
 
 WEIGHTS = {"binary": BIPOLAR, "ternary": Format(2, True), "3": Format(3, True), "5": Format(5, True)}
 ACTIVATIONS = {"bipolar": BIPOLAR, "ternary": Format(2, True), "u1": Format(1), "u2": Format(2), "u3": Format(3)}
@@ -72,6 +73,13 @@ def random_samples(graph: Graph, count: int, seed: int = 0) -> np.ndarray:
 def graph_of(x: Tensor, *nodes: Node, output: str = "") -> Graph:
     """A verified graph by hand: ``nodes`` over an input named x, the last one its output unless another is named."""
     return verify(Graph("hand", (Input("x", (), x), *nodes), output or nodes[-1].name))
+
+
+def declaring(graph: Graph, bits: int) -> Graph:
+    """``graph``, its output declared as signed with so many ``bits``."""
+    *others, last = graph.nodes
+    assert last.name == graph.output
+    return verify(graph.with_nodes([*others, replace(last, output=replace(last.output, format=Format(bits, True)))]))
 
 
 def every_sample(graph: Graph) -> np.ndarray:

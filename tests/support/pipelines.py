@@ -19,7 +19,7 @@ PLAIN, STALLED = 5, 3
 
 def run_plan(plan: Plan, samples: np.ndarray, outputs: int, **stalls: Callable[[int], bool] | None) -> Run:
     """The accelerator of ``plan`` in the simulator, stalled at its ends as :func:`~.streams.drive` says."""
-    source, result = plan.graph.input.output.format, plan.graph[plan.graph.output].output.format
+    source, result = plan.input.format, plan.output.format
     return drive(Accelerator(plan), samples, outputs, i_shape=shape_of(source), i_lanes=plan.input_lanes,
                  o_shape=shape_of(result), o_lanes=plan.output_lanes, bipolar=(source.bipolar, result.bipolar),
                  **stalls)
