@@ -164,6 +164,7 @@ def ground(ctx: Context, op: Op, value: Value, *constants: np.ndarray) -> tuple[
     Where they differ from position to position, the value's node becomes one with a channel per element.
     """
     shape = value.index.shape
+    constants = tuple(_of_one_sample(ctx, op, value, c) for c in constants)
     for c in constants:
         try:
             shape = np.broadcast_shapes(shape, c.shape)
@@ -179,6 +180,18 @@ def ground(ctx: Context, op: Op, value: Value, *constants: np.ndarray) -> tuple[
         value = flat(ctx, op, value)
         return value, elements
     return value, [_least(r if r.ndim == 0 else r[0]) for r in rows]
+
+
+def _of_one_sample(ctx: Context, op: Op, value: Value, constant: np.ndarray) -> np.ndarray:
+    """``constant`` for one sample, where it is written once for each of the file's."""
+    batch, axis = ctx.model.batch, value.batch - value.index.ndim
+    if batch == 1 or constant.ndim < -axis or constant.shape[axis] in (1, value.index.shape[axis]):
+        return constant
+    parts = np.split(constant, batch, axis=axis) if constant.shape[axis] % batch == 0 else []
+    if not parts or any(not np.array_equal(part, parts[0]) for part in parts[1:]):
+        op.fail(f"a constant of shape {constant.shape} differs among the {batch} samples of a batch",
+                "export the model with a batch of 1")
+    return parts[0]
 
 
 def _elements(value: Value, constant: np.ndarray) -> np.ndarray:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,8 @@ from .op import Op
 from .ratios import integer_ratio, spread
 from .settle import settle
 from .steps import Pair, Side
-from .values import Const, Value, floats
+from .values import Value, floats
+from .widen import widened
 
 MULTIPLIER_BITS = 32
 """Bits that a multiplier of a branch may have."""
@@ -80,7 +83,7 @@ def _sum(ctx: Context, op: Op, left: Value, right: Value, sign: int) -> Value:
     scale = floats(units[0] if np.all(units == units[0]) else units)
     offset = floats(np.asarray(p + sign * r, object))
     name = ctx.emit("add", Add, (left.node, right.node), left.shape, None, scale, multipliers=factors)
-    return Value(name, left.shape, left.index, scale=scale, offset=offset)
+    return Value(name, left.shape, left.index, scale=scale, offset=offset, batch=left.batch)
 
 
 def _common_sign(op: Op, multipliers: np.ndarray) -> int:
@@ -104,35 +107,71 @@ def _multiplied(ctx: Context, op: Op, value: Value, multipliers: np.ndarray) -> 
 
 @operator("Concat")
 def import_concat(ctx: Context, op: Op) -> Value:
-    """Tensors one after the other along their channels, or flat ones along their only axis."""
-    values = [_whole(ctx, op, at) for at in range(len(op.inputs))]
-    ndim = values[0].index.ndim
+    """Tensors one after the other along their channels, or flat ones along their only axis; constants among them."""
+    operands = [ctx.operand(op, at) for at in range(len(op.inputs))]
+    first = next(ctx.value(op, at) for at, operand in enumerate(operands) if isinstance(operand, Value))
+    ndim = first.index.ndim
     axis = op.axis("axis", 1, ndim)
-    shapes = {tuple(np.delete(v.index.shape, axis)) for v in values if v.index.ndim == ndim}
-    if len(shapes) != 1 or any(v.index.ndim != ndim for v in values):
-        op.fail(f"tensors of shapes {', '.join(str(v.index.shape) for v in values)} do not fit side by side",
-                "export the model again")
-    others = int(np.prod(next(iter(shapes))))
+    parts = [ctx.value(op, at) if isinstance(operand, Value) else _of_channels(ctx, op, first, at, axis)
+             for at, operand in enumerate(operands)]
+    shapes = {tuple(np.delete(v.index.shape, axis)) for v in parts
+              if isinstance(v, Value) and v.index.ndim == ndim}
+    if len(shapes) != 1 or axis == first.batch or any(isinstance(v, Value) and v.index.ndim != ndim for v in parts):
+        listed = ", ".join(str(v.index.shape) for v in parts if isinstance(v, Value))
+        op.fail(f"tensors of shapes {listed} do not fit side by side along axis {axis}", "export the model again")
     index: np.ndarray
-    if others == 1:
-        values = [flat(ctx, op, v) for v in values]
+    if int(np.prod(next(iter(shapes)))) == 1:
+        values = _merged(ctx, op, [flat(ctx, op, v) if isinstance(v, Value) else v for v in parts], axis)
         starts = np.cumsum([0, *(v.size for v in values)])
         index = np.concatenate([v.index + start for v, start in zip(values, starts)], axis=axis)
     else:
-        values = [_by_channel(ctx, op, v, axis) for v in values]
-        parts = [np.moveaxis(v.index, axis, -1) for v in values]
+        values = _merged(ctx, op, [_by_channel(ctx, op, v, axis) if isinstance(v, Value) else v for v in parts], axis)
         shape = (*values[0].shape[:-1], sum(v.channels for v in values))
-        joined = np.concatenate(parts, axis=-1).shape
+        joined = (*np.delete(first.index.shape, axis), shape[-1])
         index = np.moveaxis(np.arange(int(np.prod(joined))).reshape(joined), -1, axis)
         if any(v.shape[:-1] != shape[:-1] for v in values):
             op.fail("its branches' positions differ", "join along the channels")
-    return _side_by_side(ctx, op, values, index)
+    return _side_by_side(ctx, op, values, index) if len(values) > 1 else replace(values[0], index=index)
 
 
-def _whole(ctx: Context, op: Op, at: int) -> Value:
-    if isinstance(ctx.operand(op, at), Const):
-        op.fail("joins a constant to an activation", "quantize and join activations alone")
-    return ctx.value(op, at)
+def _of_channels(ctx: Context, op: Op, value: Value, at: int, axis: int) -> list[Fraction]:
+    """The constant operand number ``at`` beside ``value``: one number for each of its channels."""
+    array = ctx.array(op, at)
+    rows = np.moveaxis(array, axis, -1).reshape(-1, array.shape[axis])
+    if array.ndim != value.index.ndim or not np.all(rows == rows[0]):
+        op.fail(f"constant {op.inputs[at]!r} differs from position to position", "join constants of one number per "
+                "channel")
+    return [Fraction(float(v)) for v in rows[0]]
+
+
+def _merged(ctx: Context, op: Op, parts: list[Value | list[Fraction]], axis: int) -> list[Value]:
+    """Values with the constants beside them as channels of their own."""
+    values: list[Value] = []
+    before: list[Fraction] = []
+    for at, part in enumerate(parts):
+        if isinstance(part, list):
+            before += part if not values else []
+            continue
+        following = list(takewhile(lambda p: isinstance(p, list), parts[at + 1 :]))
+        after = [k for constants in following if isinstance(constants, list) for k in constants]
+        if before or after:
+            part = _beside(ctx, op, part, before, after, axis)
+        values.append(part)
+        before = []
+    return values
+
+
+def _beside(ctx: Context, op: Op, value: Value, before: list[Fraction], after: list[Fraction], axis: int) -> Value:
+    """``value``, whose node has the tensor's ``axis`` as channels or is flat, with constants around it."""
+    if len(value.shape) == 1:
+        whole = replace(value, index=np.arange(value.size).reshape(1, -1))
+        made = widened(ctx, op, whole, before, after)
+        ends = np.arange(len(before)), np.arange(made.size - len(after), made.size)
+        shape = [-1 if k == axis else 1 for k in range(value.index.ndim)]
+        first, last_ = (end.reshape(shape) for end in ends)
+        return replace(made, index=np.concatenate([first, value.index + len(before), last_], axis=axis))
+    moved = np.moveaxis(np.arange(value.size).reshape(value.shape), -1, 0)[None]
+    return widened(ctx, op, replace(value, index=moved), before, after)
 
 
 def _by_channel(ctx: Context, op: Op, value: Value, axis: int) -> Value:
@@ -159,7 +198,7 @@ def _side_by_side(ctx: Context, op: Op, values: list[Value], index: np.ndarray) 
         parts = tuple((np.arange(start, start + v.channels), tuple(step for step, _ in v.steps))
                       for v, start in zip(values, starts))
         steps = ((Side(parts), (op.inputs[0], values[0].index)),)
-    return Value(name, shape, index, steps=steps, **fields)
+    return Value(name, shape, index, steps=steps, batch=values[0].batch, **fields)
 
 
 def _joined(constants: list[np.ndarray], values: list[Value]) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +32,7 @@ from . import (  # noqa: F401  (each registers its operators)
 from .context import HANDLERS, Context, Result, View, safe_name
 from .failure import ImportFailure
 from .imported import Imported
+from .layout import input_order
 from .model import Model, parse, read
 from .op import Op
 from .values import Const, Value
@@ -141,7 +141,7 @@ def _enter(ctx: Context, given: bool, form: Format | None, scale: float | None, 
             ctx.note(f"input {model.input!r} has no quantizer right behind it: 8 bits unsigned, scale 1/255 assumed")
     form = form or PIXEL
     scale = (1 / 255 if form == PIXEL else 1.0) if scale is None else float(scale)
-    index = _layout(model)
+    index = input_order(model)
     shape = index.shape
     node = Input("input", (), Tensor(shape, form, (scale,)))
     ctx.place(node, False)
@@ -168,43 +168,6 @@ def _direct(model: Model) -> Op | None:
             return None
         tensor = op.outputs[0]
     return None
-
-
-def _layout(model: Model) -> np.ndarray:
-    """The input's elements, numbered in the file's order, in the graph's: channels last."""
-    shape = model.input_shape
-    index = np.arange(int(np.prod(shape))).reshape(shape)
-    if len(shape) < 3:
-        return index.reshape(-1)
-    axis = _channel_axis(model)
-    order = np.moveaxis(index, axis, -1)[0]
-    return order if order.ndim <= 3 else order.reshape(-1, order.shape[-1])
-
-
-def _channel_axis(model: Model) -> int:
-    """Which axis of the input the first operation takes for channels; 1 where none tells."""
-    waiting = deque([(model.input, tuple(range(len(model.input_shape))))])
-    seen = set()
-    while waiting:
-        tensor, axes = waiting.popleft()
-        for op in _readers(model, tensor):
-            if op in seen:
-                continue
-            seen.add(op)
-            if op.kind == "Transpose":
-                perm = op.axes("perm", None) or tuple(reversed(range(len(axes))))
-                if sorted(perm) == list(range(len(axes))):
-                    waiting.append((op.outputs[0], tuple(axes[p] for p in perm)))
-            elif op.kind == "MatMul" and op.inputs[0] != tensor:
-                return max(axes[-2], 1)
-            elif op.channels_last or op.kind in ("MatMul", "Gemm", "MaxPoolNHWC"):
-                return max(axes[-1], 1)
-            elif op.kind in ("Conv", "MaxPool", "AveragePool", "BatchNormalization", "GlobalAveragePool", "Resize",
-                             "GlobalMaxPool", "DepthToSpace"):
-                return axes[1]
-            elif op.kind not in ("Reshape", "Flatten", "Squeeze", "Unsqueeze"):
-                waiting.extend((out, axes) for out in op.outputs[:1])
-    return 1
 
 
 def _imported(ctx: Context, name: str, result: Value) -> Imported:

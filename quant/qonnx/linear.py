@@ -115,7 +115,7 @@ def product(ctx: Context, op: Op, value: Value, weights: Weights, kind: str = "f
     form = weights.fitting(folded.ints)
     name = ctx.emit(kind, MatMul, (value.node,), shape, None, base(folded)["scale"], weights=folded.ints,
                     weight_format=form)
-    return natural(name, shape, (*lead, outputs), **base(folded))
+    return natural(name, shape, (*lead, outputs), batch=value.batch, **base(folded))
 
 
 def _positions(index: np.ndarray) -> np.ndarray:
@@ -139,7 +139,7 @@ def import_matmul(ctx: Context, op: Op) -> Value:
     if weights.ints.ndim != 2 or value.index.ndim < 2:
         op.fail(f"its weights must be a matrix, not of shape {weights.ints.shape}", "reshape them")
     made = product(ctx, op, replace(value, index=np.swapaxes(value.index, -1, -2)), weights)
-    return replace(made, index=np.swapaxes(made.index, -1, -2))
+    return replace(made, index=np.swapaxes(made.index, -1, -2), batch=value.batch)
 
 
 def _transposed(weights: Weights) -> Weights:

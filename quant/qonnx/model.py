@@ -43,6 +43,8 @@ class Model:
     input: str
     input_shape: tuple[int, ...]
     input_type: np.dtype
+    batch: int
+    """How many samples the file's tensors hold: 1 where its input leaves that open."""
     output: str
     opset: int
     notes: tuple[str, ...]
@@ -87,27 +89,47 @@ def parse(proto: onnx.ModelProto, source: str) -> Model:
     read_by = Counter(name for op in ops for name in op.inputs if name)
     inputs = [i for i in graph.input if i.name not in constants and (i.name in read_by or i.name == output)]
     entry = _one(source, "inputs", [i.name for i in inputs])
-    shape, notes = _shape(source, inputs[0])
+    shape, batch, notes = _shape(source, inputs[0])
     kind = inputs[0].type.tensor_type.elem_type
     opset = max((o.version for o in proto.opset_import if o.domain in STANDARD), default=13)
     dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(kind)) if kind else np.dtype(np.float32)
-    return Model(source, ops, constants, entry, shape, dtype, output, opset, notes + left, read_by)
+    return Model(source, ops, constants, entry, shape, dtype, batch, output, opset, notes + left, read_by)
 
 
 def _output(
     source: str, graph: onnx.GraphProto, constants: dict[str, np.ndarray], ops: list[Op]
 ) -> tuple[str, tuple[str, ...]]:
-    """The output, and what is left out: a quantized tensor comes with its scale and bits, which are constant."""
-    names = [o.name for o in graph.output]
+    """The output, and what is left out: a quantized tensor comes with its scale and bits, which are constant.
+
+    A tensor that is listed twice, or once more behind ``Identity``, is one output.
+    """
+    copies = {op.outputs[0]: op.inputs[0] for op in ops if op.kind == "Identity" and op.inputs and op.outputs}
+    named = [o.name for o in graph.output]
+    first: dict[str, str] = {}
+    for name in named:
+        first.setdefault(_original(copies, name), name)
+    names = list(first.values())
     varying = {i.name for i in graph.input if i.name not in constants}
     for op in ops:
         if varying.intersection(op.inputs):
             varying.update(op.outputs)
     changing = [name for name in names if name in varying]
+    notes: tuple[str, ...] = ()
+    if len(named) > len(names) == 1:
+        notes = (f"output {names[0]!r} is listed {len(named)} times and taken once",)
     if len(names) == 1 or len(changing) != 1:
-        return _one(source, "outputs", names), ()
+        return _one(source, "outputs", names), notes
     rest = ", ".join(repr(name) for name in names if name != changing[0])
     return changing[0], (f"outputs {rest} are constant and left out",)
+
+
+def _original(copies: dict[str, str], name: str) -> str:
+    """The tensor that ``name`` is a copy of, or itself."""
+    seen = set()
+    while name in copies and name not in seen:
+        seen.add(name)
+        name = copies[name]
+    return name
 
 
 def _one(source: str, what: str, names: list[str]) -> str:
@@ -203,14 +225,15 @@ def _needed(source: str, ops: list[Op], output: str) -> tuple[Op, ...]:
     return tuple(reversed(kept))
 
 
-def _shape(source: str, entry: onnx.ValueInfoProto) -> tuple[tuple[int, ...], tuple[str, ...]]:
-    """The input's shape for one sample, batch axis included as 1."""
+def _shape(source: str, entry: onnx.ValueInfoProto) -> tuple[tuple[int, ...], int, tuple[str, ...]]:
+    """The input's shape for one sample, batch axis included as 1, and how many samples the file has there."""
     if not entry.type.HasField("tensor_type") or not entry.type.tensor_type.HasField("shape"):
         raise ImportFailure(f"{source}: input {entry.name!r} has no shape; export it with a fixed one")
     dims = [d.dim_value if d.HasField("dim_value") else 0 for d in entry.type.tensor_type.shape.dim]
-    notes = []
+    notes, batch = [], 1
     if len(dims) >= 2:
-        if dims[0] > 1:
+        batch = max(dims[0], 1)
+        if batch > 1:
             notes.append(f"input {entry.name!r} has a batch of {dims[0]}: one sample at a time is imported")
         dims[0] = 1
     if not dims or any(d < 1 for d in dims):
@@ -219,4 +242,4 @@ def _shape(source: str, entry: onnx.ValueInfoProto) -> tuple[tuple[int, ...], tu
     if prod(dims) > ELEMENTS_LIMIT:
         raise ImportFailure(f"{source}: input {entry.name!r} has {prod(dims)} elements, and {ELEMENTS_LIMIT} are the "
                             "limit; use a smaller input")
-    return tuple(dims), tuple(notes)
+    return tuple(dims), batch, tuple(notes)

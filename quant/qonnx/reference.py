@@ -129,8 +129,9 @@ def _prepared(model: ModelProto, batch: int) -> object:
     copy = ModelProto()
     copy.CopyFrom(model)
     depending = varying(copy)
-    for value in [value for value in copy.graph.output if value.name not in depending]:
-        copy.graph.output.remove(value)
+    outputs = {value.name: value for value in copy.graph.output if value.name in depending}  # each once
+    del copy.graph.output[:]
+    copy.graph.output.extend(outputs.values())
     _one_dialect(copy)
     _spell_out(copy)
     with warnings.catch_warnings():

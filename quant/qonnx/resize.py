@@ -11,62 +11,68 @@ from ..formats import Format
 from ..operators import Conv, Upsample
 from .arrange import depth_to_space, last
 from .context import Context, operator
+from .layout import channel_axis
 from .model import ELEMENTS_LIMIT
 from .op import Op
+from .shapes import full_shape
 from .spatial import Axes, entering, leaving, placed
 from .values import Value
 
 
 @operator("Resize", "Upsample")
 def import_resize(ctx: Context, op: Op) -> Value:
-    """Nearest neighbour by whole factors."""
-    value = entering(op, ctx.value(op))
+    """Nearest neighbour by whole factors, along all axes but the batch's and the channels'."""
+    value = ctx.value(op)
     mode = op.text("mode", "nearest")
     if mode != "nearest":
         op.fail(f"mode {mode!r} is not supported", "upsample to the nearest neighbour")
-    spatial = value.index.shape[2:]
-    sizes = _sizes(ctx, op, value.index.shape)
+    old = value.index.shape
+    sizes = _sizes(ctx, op, value)
     if prod(sizes) > ELEMENTS_LIMIT:
         op.fail(f"its result has {prod(sizes)} elements", f"{ELEMENTS_LIMIT} are the limit")
-    factors = tuple(new // n for n, new in zip(spatial, sizes[2:]))
-    places = [_nearest(op, n, new) for n, new in zip(spatial, sizes[2:])]
-    if sizes[:2] != value.index.shape[:2] or any(
-            new != n * f or f < 1 or not np.array_equal(place, np.arange(new) // f)
-            for n, new, f, place in zip(spatial, sizes[2:], factors, places)):
-        op.fail(f"from {value.index.shape} to {tuple(sizes)} is no repetition of each position by whole factors",
+    factors = tuple(new // n for n, new in zip(old, sizes))
+    still = [k for k in range(1, len(old)) if sizes[k] == old[k]]
+    if sizes[0] != old[0] or not still or any(
+            new != n * f or f < 1 or not np.array_equal(_nearest(op, n, new), np.arange(new) // f)
+            for n, new, f in zip(old, sizes, factors)):
+        op.fail(f"from {old} to {tuple(sizes)} is no repetition of each position by whole factors",
                 "use whole factors, coordinate_transformation_mode 'asymmetric' and nearest_mode 'floor'")
-    value = last(ctx, op, value)
     if all(f == 1 for f in factors):
-        return leaving(op, value)
-    shape = (*sizes[2:], value.channels)
+        return value
+    axis = channel_axis(value, still)
+    value = last(ctx, op, entering(op, replace(value, index=np.moveaxis(value.index, axis, 1)), True))
+    factors = tuple(f for k, f in enumerate(factors) if k not in (0, axis))
+    shape = (*(n * f for n, f in zip(value.shape, factors)), value.channels)
     form = ctx.nodes[value.node].output.format
     name = ctx.emit("up", Upsample, (value.node,), shape, form, value.scale, factors=factors)
-    made = placed(name, shape)
-    return leaving(op, replace(value, node=name, shape=shape, index=made.index))
+    return replace(value, node=name, shape=shape, index=np.moveaxis(placed(name, shape).index, 1, axis))
 
 
-def _sizes(ctx: Context, op: Op, shape: tuple[int, ...]) -> tuple[int, ...]:
+def _sizes(ctx: Context, op: Op, value: Value) -> tuple[int, ...]:
     """The shape of the result for one sample; refused where scales are no whole numbers."""
     op.choice("keep_aspect_ratio_policy", "stretch", ("stretch",))
     op.ignore("antialias", "cubic_coeff_a", "exclude_outside", "extrapolation_value")  # of other modes
     old = op.kind == "Upsample" or len(op.inputs) == 2
     if not old:
         op.ignore(inputs=[1])  # of another coordinate_transformation_mode
-    axes = op.axes("axes", None) or tuple(range(len(shape)))
+    shape, batch = full_shape(ctx, value), value.batch
+    axes = tuple(a % len(shape) for a in op.axes("axes", None) or range(len(shape)))
     sizes, scales = ctx.optional(op, 3), ctx.optional(op, 1 if old else 2)
     if scales is None and (listed := op.attribute("scales")) is not None:
         scales = np.asarray(listed, np.float64)
     given = [a for a in (sizes, scales) if a is not None and a.size]
-    if len(given) != 1 or given[0].size != len(axes) or sorted(a % len(shape) for a in axes) != sorted(
-            {a % len(shape) for a in axes}):
+    if len(given) != 1 or given[0].size != len(axes) or len(set(axes)) != len(axes):
         op.fail(f"needs one scale or one size for each of the axes {axes}", "export the model again")
     whole = list(shape)
     for axis, number in zip(axes, given[0].ravel()):
         scaled = given[0] is scales
-        if scaled and (number != int(number) or (axis % len(shape) == 0 and number != 1)):
+        if scaled and (number != int(number) or (axis == batch and number != 1)):
             op.fail(f"scales {given[0].ravel()[:8]} are no whole numbers", "use whole factors for positions alone")
         whole[axis] = int(shape[axis] * number) if scaled else int(number)
-    return (1, *whole[1:])
+    if whole[batch] != shape[batch] and (ctx.model.batch > 1 or value.index.shape[batch] > 1):
+        op.fail(f"would make {whole[batch]} samples of {shape[batch]}", "use whole factors for positions alone")
+    whole[batch] = value.index.shape[batch]
+    return tuple(whole)
 
 
 def _nearest(op: Op, size: int, new: int) -> np.ndarray:
@@ -75,6 +81,8 @@ def _nearest(op: Op, size: int, new: int) -> np.ndarray:
     mode = op.text("coordinate_transformation_mode", "half_pixel" if op.kind == "Resize" else "asymmetric")
     if mode == "asymmetric" or op.kind == "Upsample":
         x = at / scale
+    elif mode == "pytorch_half_pixel" and new == 1:
+        x = at * 0
     elif mode in ("half_pixel", "pytorch_half_pixel", "half_pixel_symmetric"):
         x = (at + 0.5) / scale - 0.5
     elif mode == "align_corners":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -36,25 +37,47 @@ def import_identity(ctx: Context, op: Op) -> Value | tuple[Value | None, ...]:
 
 @operator("Reshape")
 def import_reshape(ctx: Context, op: Op) -> Value:
-    """The target shape, 0 and −1 resolved; a batch written into it counts as one sample."""
+    """The target shape, 0 and −1 resolved for as many samples as the file's input has."""
     value = _any(ctx, op)
-    old = value.index.shape
+    old = full_shape(ctx, value)
     target = list(listed(ctx, op, "shape", 1) or ())
     if not op.flag("allowzero", 0):
         target = [old[i] if v == 0 and i < len(old) else v for i, v in enumerate(target)]
-    return replace(value, index=_fit(op, value.index, target))
+    shape, axis = _fit(ctx, op, value, target)
+    return replace(value, index=value.index.reshape(shape), batch=axis)
 
 
-def _fit(op: Op, index: np.ndarray, target: list[int]) -> np.ndarray:
-    for batch in (None, 1):
-        shape = [batch, *target[1:]] if batch and len(target) > 1 else target
-        if -1 in shape:
-            rest = int(np.prod([v for v in shape if v is not None and v >= 0]))
-            if rest and index.size % rest == 0 and shape.count(-1) == 1:
-                shape = [index.size // rest if v == -1 else v for v in shape]
-        if int(np.prod(shape)) == index.size and all(v is not None and v > 0 for v in shape):
-            return index.reshape(shape)
-    op.fail(f"a sample of shape {index.shape} does not fit the shape {target}", "export with a batch of 1")
+def _fit(ctx: Context, op: Op, value: Value, target: list[int]) -> tuple[tuple[int, ...], int]:
+    """The shape that one sample takes, and the axis along which the samples lie then."""
+    batch, size = ctx.model.batch, value.index.size
+    shape = _resolved(target, batch * size)
+    if shape is None and batch == 1 and len(target) > 1:  # a batch of the file's own, whose input leaves it open
+        shape = _resolved([1, *target[1:]], size)
+    before = int(np.prod(value.index.shape[: value.batch]))
+    for axis in range(len(shape or ())):
+        assert shape is not None
+        if int(np.prod(shape[:axis])) == before and shape[axis] % batch == 0:
+            return (*shape[:axis], shape[axis] // batch, *shape[axis + 1 :]), axis
+    if batch == 1 and shape is not None:
+        return shape, 0
+    many = f"{batch} samples" if batch > 1 else "a sample"
+    op.fail(f"{many} of shape {value.index.shape} do not fit the shape {target}", "export with a batch of 1")
+
+
+def _resolved(target: list[int], size: int) -> tuple[int, ...] | None:
+    """``target`` with its −1 resolved, if it has ``size`` elements."""
+    rest = int(np.prod([v for v in target if v != -1]))
+    if target.count(-1) == 1 and rest > 0 and size % rest == 0:
+        target = [size // rest if v == -1 else v for v in target]
+    return tuple(target) if int(np.prod(target)) == size and all(v > 0 for v in target) else None
+
+
+def full_shape(ctx: Context, value: Value) -> tuple[int, ...]:
+    """The tensor's shape in the file: that of one sample, times the samples along the batch's axis."""
+    shape = list(value.index.shape)
+    if shape:
+        shape[value.batch] *= ctx.model.batch
+    return tuple(shape)
 
 
 def _any(ctx: Context, op: Op) -> Value:
@@ -71,7 +94,8 @@ def import_flatten(ctx: Context, op: Op) -> Value:
     if not -value.index.ndim <= axis <= value.index.ndim:
         op.fail(f"axis {axis} does not fit a tensor of shape {value.index.shape}", "export the model again")
     axis += value.index.ndim if axis < 0 else 0
-    return replace(value, index=value.index.reshape(int(np.prod(value.index.shape[:axis])), -1))
+    shape, batch = _fit(ctx, op, value, [int(np.prod(full_shape(ctx, value)[:axis])), -1])
+    return replace(value, index=value.index.reshape(shape), batch=batch)
 
 
 @operator("Transpose")
@@ -81,7 +105,7 @@ def import_transpose(ctx: Context, op: Op) -> Value:
     perm = op.axes("perm", None) or tuple(reversed(range(value.index.ndim)))
     if sorted(perm) != list(range(value.index.ndim)):
         op.fail(f"perm {perm} does not fit a tensor of shape {value.index.shape}", "export the model again")
-    return replace(value, index=value.index.transpose(perm))
+    return replace(value, index=value.index.transpose(perm), batch=perm.index(value.batch))
 
 
 def listed(ctx: Context, op: Op, name: str, at: int) -> tuple[int, ...] | None:
@@ -99,25 +123,29 @@ def import_squeeze(ctx: Context, op: Op) -> Value:
     axes = listed(ctx, op, "axes", 1)
     index = value.index
     if op.kind == "Unsqueeze":
-        return replace(value, index=np.expand_dims(index, axes or ()))
+        new = np.expand_dims(index, axes or ())
+        added = {a % new.ndim for a in axes or ()}
+        return replace(value, index=new, batch=[i for i in range(new.ndim) if i not in added][value.batch])
+    shape = full_shape(ctx, value)
     if axes is None:
-        axes = tuple(i for i, n in enumerate(index.shape) if n == 1)
-    if any(index.shape[a] != 1 for a in axes):
-        op.fail(f"axes {axes} of a tensor of shape {index.shape} have more than one element", "export again")
-    return replace(value, index=np.squeeze(index, axes))
+        axes = tuple(i for i, n in enumerate(shape) if n == 1)
+    if any(shape[a] != 1 for a in axes):
+        op.fail(f"axes {axes} of a tensor of shape {shape} have more than one element", "export again")
+    left = np.delete(np.arange(index.ndim), axes).tolist()
+    return replace(value, index=np.squeeze(index, axes), batch=left.index(value.batch) if value.batch in left else 0)
 
 
 @operator("Shape")
 def import_shape(ctx: Context, op: Op) -> Const:
-    """The shape for one sample, a constant."""
-    shape = np.array(_any(ctx, op).index.shape, np.int64)
+    """The shape, a constant."""
+    shape = np.array(full_shape(ctx, _any(ctx, op)), np.int64)
     return Const(shape[op.flag("start", 0) : op.flag("end", len(shape))])
 
 
 @operator("Size")
 def import_size(ctx: Context, op: Op) -> Const:
-    """How many elements one sample has."""
-    return Const(np.array(_any(ctx, op).index.size, np.int64))
+    """How many elements there are."""
+    return Const(np.array(_any(ctx, op).index.size * ctx.model.batch, np.int64))
 
 
 def chosen(ctx: Context, op: Op, value: Value, index: np.ndarray) -> Value:
@@ -138,6 +166,15 @@ def _last(value: Value) -> bool:
     return value.index.shape[-1] == value.channels and bool(np.all(np.diff(value.index, axis=-1) == 1))
 
 
+def _of_the_batch(ctx: Context, op: Op, value: Value, axis: int, places: Iterable[int]) -> bool:
+    """Whether ``axis`` holds the file's samples, of which all must be taken, in order."""
+    if ctx.model.batch == 1 or axis % value.index.ndim != value.batch:
+        return False
+    if list(places) != list(range(full_shape(ctx, value)[value.batch])):
+        op.fail(f"takes some of the {ctx.model.batch} samples of a batch", "export the model with a batch of 1")
+    return True
+
+
 @operator("Slice")
 def import_slice(ctx: Context, op: Op) -> Value:
     """Every so many elements between two bounds on some axes."""
@@ -149,7 +186,10 @@ def import_slice(ctx: Context, op: Op) -> Value:
     steps = listed(ctx, op, "steps", 4) or (1,) * len(starts)
     cut = [slice(None)] * value.index.ndim
     for axis, start, end, step in zip(axes, starts, ends, steps):
-        end_ = None if step < 0 and end < -value.index.shape[axis] else end
+        size = full_shape(ctx, value)[axis]
+        end_ = None if step < 0 and end < -size else end
+        if _of_the_batch(ctx, op, value, axis, range(*slice(start, end_, step).indices(size))):
+            continue
         cut[axis] = slice(start, end_, step)
     return chosen(ctx, op, value, value.index[tuple(cut)])
 
@@ -158,8 +198,11 @@ def import_slice(ctx: Context, op: Op) -> Value:
 def import_gather(ctx: Context, op: Op) -> Value:
     """Constant places along one axis."""
     value = ctx.value(op)
-    places = ctx.array(op, 1).astype(np.int64)
-    return chosen(ctx, op, value, np.take(value.index, places, axis=op.axis("axis", 0, value.index.ndim)))
+    places, axis = ctx.array(op, 1).astype(np.int64), op.axis("axis", 0, value.index.ndim)
+    if _of_the_batch(ctx, op, value, axis, places.ravel()) and places.ndim == 1:
+        return value
+    made = chosen(ctx, op, value, np.take(value.index, places, axis=axis))
+    return replace(made, batch=max(0, value.batch + (places.ndim - 1 if axis < value.batch else 0)))
 
 
 @operator("Split")
@@ -171,8 +214,11 @@ def import_split(ctx: Context, op: Op) -> tuple[Value, ...]:
         op.fail(f"num_outputs {op.flag('num_outputs', count)} does not fit {count} outputs", "export the model again")
     sizes = listed(ctx, op, "split", 1)
     if sizes is None:
-        step = -(-value.index.shape[axis] // count)
-        sizes = (*(step,) * (count - 1), value.index.shape[axis] - step * (count - 1))
+        size = full_shape(ctx, value)[axis]
+        step = -(-size // count)
+        sizes = (*(step,) * (count - 1), size - step * (count - 1))
+    if _of_the_batch(ctx, op, value, axis, range(sizes[0])) and count == 1:
+        return (value,)
     if len(sizes) != count or min(sizes) < 0 or sum(sizes) != value.index.shape[axis]:
         op.fail(f"parts of {sizes} do not fit {count} outputs and axis {axis} of a tensor of shape "
                 f"{value.index.shape}", "export the model again")

@@ -14,12 +14,14 @@ from ..operators.spatial import extents
 from .arrange import last
 from .context import Context, operator
 from .elementwise import applied, channelwise
+from .layout import channel_axes, channel_axis
 from .linear import Folded, affine_operand, base, fold
 from .op import Op
 from .ratios import integer_ratio, spread, whole
-from .shapes import listed
+from .shapes import chosen, listed
 from .values import Value, natural
 from .weights import Weights, weights_of
+from .widen import widened
 
 Axes = tuple[int, ...]
 Pads = tuple[tuple[int, int], ...]
@@ -31,9 +33,9 @@ REGRID_BITS = 16
 """Bits that an activation may have whose grid is refined so that 0 lies on it."""
 
 
-def entering(op: Op, value: Value) -> Value:
-    """``value`` with the axes (1, channels, *spatial), one or two spatial ones."""
-    if op.channels_last:
+def entering(op: Op, value: Value, second: bool = False) -> Value:
+    """``value`` with the axes (1, channels, *spatial), one or two spatial ones; ``second`` if they stand so already."""
+    if op.channels_last and not second:
         value = replace(value, index=np.moveaxis(value.index, -1, 1))
     if value.index.ndim not in (3, 4) or value.index.shape[0] != 1:
         op.fail(f"works on one or two spatial axes, and its operand has shape {value.index.shape}",
@@ -113,13 +115,13 @@ def _regridded(ctx: Context, op: Op, value: Value, pads: Pads, factors: list[Fra
                real: Fraction) -> Value:
     """``value`` as integers of which 0 stands for ``real``: q' = m · q + b, channel by channel."""
     found = {pair: integer_ratio(list(pair), REGRID_BITS) for pair in dict.fromkeys(zip(factors, offsets))}
-    chosen = [found[pair] for pair in zip(factors, offsets)]
+    picked = [found[pair] for pair in zip(factors, offsets)]
     lo, hi = ctx.ranges[value.node]
     way_out = "quantize its input with a zero point that is an integer"
-    if any(c is None for c in chosen):
+    if any(c is None for c in picked):
         op.fail(f"pads with {float(real):g}, which no integer of its input stands for", way_out)
-    multipliers = np.array([c[0][0] for c in chosen if c], np.int64)
-    shift = np.array([c[0][1] for c in chosen if c], np.int64)
+    multipliers = np.array([c[0][0] for c in picked if c], np.int64)
+    shift = np.array([c[0][1] for c in picked if c], np.int64)
     if np.any(multipliers < 1):
         op.fail(f"pads with {float(real):g}, which no integer of its input stands for", way_out)
     low, high = int((lo * multipliers + shift).min()), int((hi * multipliers + shift).max())
@@ -130,7 +132,7 @@ def _regridded(ctx: Context, op: Op, value: Value, pads: Pads, factors: list[Fra
         multipliers, shift = multipliers[:1], shift[:1]
     name = ctx.emit("rescale", Requantize, (value.node,), value.shape, form, multiplier=multipliers, offset=shift,
                     shift=0, y_min=low, y_max=high)
-    units = np.array([float(c[1]) for c in chosen if c])
+    units = np.array([float(c[1]) for c in picked if c])
     scale = np.asarray(units[0]) if np.all(units == units[0]) else units
     fine = replace(value, node=name, scale=scale, zero=np.zeros(()), offset=np.asarray(float(real)), steps=())
     return padded(ctx, fine, pads, 0)
@@ -185,26 +187,36 @@ def convolved(ctx: Context, op: Op, value: Value, weights: Weights, groups: int,
 
 @operator("Pad")
 def import_pad(ctx: Context, op: Op) -> Value:
-    """A constant border around the positions."""
+    """A constant border around the positions, channels of one constant, and what negative pads cut off."""
     if op.text("mode", "constant") != "constant":
         op.fail(f"mode {op.text('mode', 'constant')!r} is not supported", "pad with a constant")
     value = ctx.value(op)
     pads, ndim = listed(ctx, op, "pads", 1) or (), value.index.ndim
-    axes = listed(ctx, op, "axes", 3) or tuple(range(ndim))
+    axes = tuple(a % ndim for a in listed(ctx, op, "axes", 3) or range(ndim))
     border = ctx.optional(op, 2)
     number = op.number("value", 0.0) if border is None else float(border.ravel()[0])
-    if len(pads) != 2 * len(axes) or min(pads, default=0) < 0 or max(pads, default=0) > PADS_LIMIT:
-        op.fail(f"pads {pads} do not fit a tensor of shape {value.index.shape}; each must be 0 to {PADS_LIMIT}",
-                "cut with Slice")
+    if len(pads) != 2 * len(axes) or max(pads, default=0) > PADS_LIMIT:
+        op.fail(f"pads {pads} do not fit a tensor of shape {value.index.shape}; each must be at most {PADS_LIMIT}",
+                "export the model again")
     full = [(0, 0)] * ndim
     for i, axis in enumerate(axes):
         full[axis] = (pads[i], pads[i + len(axes)])
+    if full[value.batch] != (0, 0):
+        op.fail(f"pads {full} must leave the batch as it is", "pad positions or channels")
+    if any(min(pair) < 0 for pair in full):
+        cut = tuple(slice(max(0, -before), n - max(0, -after)) for n, (before, after) in zip(value.index.shape, full))
+        value = chosen(ctx, op, value, value.index[cut])
+        full = [(max(0, before), max(0, after)) for before, after in full]
     if not any(any(p) for p in full):
         return value
-    axis = 1 if full[1] == (0, 0) and ndim > 2 else ndim - 1
-    if full[0] != (0, 0) or full[axis] != (0, 0) or ndim not in (3, 4):
-        op.fail(f"pads {full} must leave batch and channels as they are", "pad positions alone")
+    real = Fraction(float(number))
+    still = [k for k, pair in enumerate(full) if pair == (0, 0)]
+    known = channel_axes(value)
+    axis = channel_axis(value, still if set(known) & set(still) or not known else known)
     value = replace(value, index=np.moveaxis(value.index, axis, 1))
-    made = zero_padded(ctx, op, last(ctx, op, value), tuple(p for i, p in enumerate(full) if i not in (0, axis)),
-                       Fraction(float(number)))
-    return replace(made, index=np.moveaxis(made.index, 1, axis))
+    outer = tuple(p for i, p in enumerate(full) if i not in (0, axis))
+    if any(any(p) for p in outer):
+        value = zero_padded(ctx, op, last(ctx, op, entering(op, value, True)), outer, real)
+    if full[axis] != (0, 0):
+        value = widened(ctx, op, last(ctx, op, value), *([real] * n for n in full[axis]))
+    return replace(value, index=np.moveaxis(value.index, 1, axis))

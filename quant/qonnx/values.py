@@ -101,6 +101,8 @@ class Value:
     """Each step with the tensor's name and index before it."""
     trail: tuple[str, ...] = ()
     """The names that the node's integers had in the file, in order."""
+    batch: int = 0
+    """The axis of the tensor along which the file's samples lie, outermost on it."""
     host: Host | None = None
     """An operator at the end of the network that is left to the host."""
 
