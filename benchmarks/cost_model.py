@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 from amaranth.lib.wiring import Component
-from cost_points import TEMPLATES
+from cost_points import TEMPLATES, VARIANTS, Maker
 from rich.progress import track
 from scipy.optimize import nnls
 
@@ -82,13 +82,8 @@ def calibrate(family: str, names: list[str], count: int, folder: Path) -> dict[s
     points = Points(family, folder)
     templates: dict[str, object] = {}
     for name in names:
-        rng, numbers = random.Random(name), np.random.default_rng(1)
-        components = [TEMPLATES[name](rng, numbers) for _ in range(count)]
-        used = [points.measure(component) for component in track(components, f"{family} {name}")]
+        components, used = _measured(family, name, TEMPLATES[name], count, points)
         features = [{**component.features(), "unit": 1.0} for component in components]
-        wrong = sum(blocks(FAMILIES[family], component) != count.bram for component, count in zip(components, used))
-        if wrong:
-            print(f"{family:6} {name:15} block memories of {wrong} points predicted wrongly")
         seen = slice(0, count * 4 // 5)
         templates[name] = {}
         for kind in ("lut", "ff"):
@@ -101,11 +96,43 @@ def calibrate(family: str, names: list[str], count: int, folder: Path) -> dict[s
     return {"synthesized_with": points.bench.tools["yosys"], "templates": templates}
 
 
+def extend(family: str, name: str, known: dict[str, dict[str, float]], count: int, folder: Path
+           ) -> dict[str, dict[str, float]]:
+    """The entries ``known`` of a template with those of what a variant of it has beyond."""
+    _, maker, own = VARIANTS[name]
+    components, used = _measured(family, name, maker, count, Points(family, folder))
+    features = [{**component.features(), "unit": 1.0} for component in components]
+    extra = [{feature: row.get(feature, 0.0) for feature in own} for row in features]
+    entries = {}
+    for kind in ("lut", "ff"):
+        counts = [getattr(point, kind) for point in used]
+        rest = [sum(known[kind].get(feature, 0) * value for feature, value in row.items() if feature not in own)
+                for row in features]
+        entries[kind] = {feature: cost for feature, cost in known[kind].items() if feature not in own}
+        entries[kind] |= fit(extra, counts, rest)
+        wrong = errors(entries[kind], features, counts)
+        print(f"{family:6} {name:15} {kind:4} {np.median(wrong):6.1%} median {wrong.max():6.1%} worst error")
+    return entries
+
+
+def _measured(family: str, name: str, maker: Maker, count: int, points: Points
+              ) -> tuple[list[Component], list[Resources]]:
+    """Random instances and what each takes."""
+    rng, numbers = random.Random(name), np.random.default_rng(1)
+    components = [maker(rng, numbers) for _ in range(count)]
+    used = [points.measure(component) for component in track(components, f"{family} {name}")]
+    wrong = sum(blocks(FAMILIES[family], component) != count.bram for component, count in zip(components, used))
+    if wrong:
+        print(f"{family:6} {name:15} block memories of {wrong} points predicted wrongly")
+    return components, used
+
+
 def main() -> None:
     """Calibrate the families asked for and write their YAML."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--families", nargs="+", default=list(BOARDS), choices=list(BOARDS))
-    parser.add_argument("--templates", nargs="+", default=list(TEMPLATES), choices=list(TEMPLATES))
+    parser.add_argument("--templates", nargs="+", default=[*TEMPLATES, *VARIANTS],
+                        choices=[*TEMPLATES, *VARIANTS])
     parser.add_argument("--out", type=Path, default=Path(__file__).parent.parent / "codegen" / "cost")
     parser.add_argument("--work", type=Path, default=Path("build") / "cost_model")
     parser.add_argument("--points", type=int, default=48)
@@ -113,8 +140,13 @@ def main() -> None:
     for family in arguments.families:
         path = arguments.out / f"{family}.yaml"
         known = yaml.safe_load(path.read_text())["templates"] if path.is_file() else {}
-        entries = calibrate(family, arguments.templates, arguments.points, arguments.work)
+        names = [name for name in arguments.templates if name in TEMPLATES]
+        entries = calibrate(family, names, arguments.points, arguments.work)
         entries["templates"] = {**known, **entries["templates"]}
+        for name in (name for name in arguments.templates if name in VARIANTS):
+            template = VARIANTS[name][0]
+            known = entries["templates"][template]
+            entries["templates"][template] = extend(family, name, known, arguments.points, arguments.work)
         path.write_text(HEADER + yaml.safe_dump(entries, sort_keys=False))
 
 

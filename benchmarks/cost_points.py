@@ -96,6 +96,21 @@ def requantizer(rng: random.Random, numbers: np.random.Generator) -> Component:
                           memory=rng.choice(MEMORIES))
 
 
+def late_requantizer(rng: random.Random, numbers: np.random.Generator) -> Component:
+    """A requantizer some of whose outputs are late: by parity, or as a memory says."""
+    channels, width, bits = rng.choice([8, 16, 32, 64]), rng.choice([12, 16, 20]), rng.choice([4, 6, 8])
+    kind, shift, slack = rng.choice(["each", "each", "shift", "parity"]), rng.choice([8, 14, 20]), rng.choice([1, 1, 3])
+    each = kind == "each"
+    levels = (1 << bits) - 1
+    late = np.arange(1, levels + 1)[None] & 1 if kind == "parity" else numbers.integers(
+        0, slack + 1, (channels if each else 1, levels))
+    multiplier = numbers.integers(1, (1 << min(shift, 17)) // slack, channels) if each else np.array([1])
+    return hw.Requantizer(multiplier, numbers.integers(-500, 500, channels), channels=channels,
+                          lanes=rng.choice(divisors(channels, 4)), input=signed(width), output=unsigned(bits),
+                          shift=shift if each else rng.choice([4, 8]), y_min=0, y_max=levels,
+                          memory=rng.choice(MEMORIES), late=late)
+
+
 def table(rng: random.Random, numbers: np.random.Generator) -> Component:
     """A table, of each channel or of all."""
     channels, bits, out = rng.choice([4, 8, 16, 32]), rng.choice([2, 3, 4, 6, 8]), rng.choice([1, 2, 4, 8])
@@ -149,3 +164,8 @@ TEMPLATES: dict[str, Maker] = {
     "StreamFIFO": stream_fifo, "Fork": fork, **spatial_points.TEMPLATES,
 }
 """A maker of random instances for each template."""
+
+VARIANTS: dict[str, tuple[str, Maker, tuple[str, ...]]] = {
+    "late": ("Requantizer", late_requantizer, ("late_bits",)),
+}
+"""Variants of a template, whose entries stay: its name, a maker, and the features that it has beyond."""

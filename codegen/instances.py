@@ -176,7 +176,7 @@ def _requantizer(graph: Graph, node: Node, folding: Folding) -> Component:
     (x,) = operands(graph, node)
     return hw.Requantizer(node.multiplier, node.offset, channels=x.shape[-1], lanes=folding.pe,
                           input=shape_of(x.format), output=shape_of(node.output.format), shift=node.shift,
-                          y_min=node.y_min, y_max=node.y_max, memory=folding.memory)
+                          y_min=node.y_min, y_max=node.y_max, memory=folding.memory, late=node.late)
 
 
 def _table(graph: Graph, node: Node, folding: Folding) -> Component:

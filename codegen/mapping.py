@@ -33,6 +33,7 @@ from bitloom.quant import (
 from .engines import engines, folded
 from .families import Family
 from .folding import Folding, divisors
+from .passes.lines import by_parity
 
 
 def shape_of(value_format: Format) -> Shape:
@@ -138,7 +139,7 @@ def has_constants(graph: Graph, node: Node, template: str = "") -> bool:
     if isinstance(node, Threshold):
         return template == "ThresholdSearch" or len(node.thresholds) > 1
     if isinstance(node, Requantize):
-        return len(node.multiplier) > 1 or len(node.offset) > 1
+        return len(node.multiplier) > 1 or len(node.offset) > 1 or (node.late is not None and not by_parity(node.late))
     return isinstance(node, MatMul | Conv | Table)
 
 

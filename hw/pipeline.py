@@ -52,7 +52,10 @@ class Pipeline:
 
         ``stage`` is at least 1, unless there is only one word.
         """
+        return self.read(rom, self.count(stage - 1, rom.depth, f"{name}_beat"), name)
+
+    def read(self, rom: Rom, address: Value, name: str) -> Value:
+        """The word of ``rom`` at ``address``, one stage later."""
         self._m.submodules[name] = rom
-        address = self.count(stage - 1, rom.depth, f"{name}_beat")
         self._m.d.comb += [rom.en.eq(self.enable), rom.addr.eq(address)]
         return rom.data

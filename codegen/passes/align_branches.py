@@ -13,6 +13,7 @@ from bitloom.quant import Add, Graph, Node, Range, Requantize, Threshold
 
 from .ranges import channel_ranges, narrow_formats, value_ranges
 from .separation import Points, separating_slopes, simplest_between
+from .staircase import unrolled
 
 FEW = 512
 """One of the two operands takes at most this many values; the proof goes through them one by one."""
@@ -47,10 +48,11 @@ def _without_factor(nodes: Mapping[str, Node], name: str) -> dict[str, Node]:
     readers = [reader for reader in nodes.values() if name in reader.inputs]
     if not isinstance(node, Add) or (factor := gcd(*node.multipliers)) == 1:
         return {}
-    if not readers or not all(isinstance(reader, Threshold | Requantize | Add) for reader in readers):
+    plain = [_plain(reader) for reader in readers if isinstance(reader, Threshold | Requantize | Add)]
+    if not readers or len(plain) < len(readers):
         return {}
     new: dict[str, Node] = {name: replace(node, multipliers=tuple(m // factor for m in node.multipliers))}
-    for reader in readers:
+    for reader in plain:
         if isinstance(reader, Threshold):
             new[reader.name] = replace(reader, thresholds=-(-reader.thresholds // factor))
         elif isinstance(reader, Requantize):
@@ -58,7 +60,14 @@ def _without_factor(nodes: Mapping[str, Node], name: str) -> dict[str, Node]:
         elif isinstance(reader, Add):
             scaled = tuple(m * factor if x == name else m for m, x in zip(reader.multipliers, reader.inputs))
             new[reader.name] = replace(reader, multipliers=scaled)
+        else:
+            return {}
     return new
+
+
+def _plain(reader: Node) -> Node | None:
+    """``reader`` without corrections of its line, which another sum would change; None if it has too many levels."""
+    return unrolled(reader) if isinstance(reader, Requantize) and reader.late is not None else reader
 
 
 def _aligned(node: Add, readers: list[Threshold], ranges: Mapping[str, Range]) -> dict[str, Node]:

@@ -24,7 +24,7 @@ def clamp_thresholds(graph: Graph) -> Graph:
             node = _clamped(node, channel_ranges(ranges[node.inputs[0]], len(node.thresholds)))
         elif isinstance(node, Requantize):
             lo, hi = ranges[node.name]
-            node = updated(node, y_min=int(lo.min()), y_max=int(hi.max()))
+            node = _clipped(node, int(lo.min()), int(hi.max()))
         elif isinstance(node, Table):
             lo, hi = channel_ranges(ranges[node.inputs[0]], len(node.table))
             entries = node.x_min + np.arange(node.table.shape[1])
@@ -32,6 +32,11 @@ def clamp_thresholds(graph: Graph) -> Graph:
             node = updated(node, table=np.take_along_axis(node.table, at, axis=1))
         nodes.append(node)
     return graph.with_nodes(nodes)
+
+
+def _clipped(node: Requantize, y_min: int, y_max: int) -> Requantize:
+    late = None if node.late is None else node.late[:, y_min - node.y_min : y_max - node.y_min]
+    return updated(node, y_min=y_min, y_max=y_max, late=late if late is not None and late.any() else None)
 
 
 def _clamped(node: Threshold, bounds: Range) -> Threshold:

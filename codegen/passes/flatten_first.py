@@ -35,7 +35,7 @@ def _alike(node: Node) -> bool:
     if isinstance(node, Threshold):
         return len(node.thresholds) == 1
     if isinstance(node, Requantize):
-        return len(node.multiplier) == len(node.offset) == 1
+        return len(node.multiplier) == len(node.offset) == 1 and (node.late is None or len(node.late) == 1)
     return isinstance(node, Table) and len(node.table) == 1
 
 

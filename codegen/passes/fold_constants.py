@@ -71,7 +71,8 @@ def _shared(node: Node) -> Node:
     if isinstance(node, Table):
         return updated(node, table=_one_row(node.table))
     if isinstance(node, Requantize):
-        return updated(node, multiplier=_one_row(node.multiplier), offset=_one_row(node.offset))
+        late = node.late if node.late is None else _one_row(node.late)
+        return updated(node, multiplier=_one_row(node.multiplier), offset=_one_row(node.offset), late=late)
     return node
 
 

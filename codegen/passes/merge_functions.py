@@ -52,7 +52,7 @@ def _merged(graph: Graph, nodes: dict[str, Node], outer: FUNCTIONS) -> Node | No
 def _rows(node: FUNCTIONS) -> int:
     """How many channels the constants tell apart."""
     if isinstance(node, Requantize):
-        return max(len(node.multiplier), len(node.offset))
+        return max(len(node.multiplier), len(node.offset), 1 if node.late is None else len(node.late))
     return len(node.thresholds if isinstance(node, Threshold) else node.table)
 
 

@@ -36,7 +36,7 @@ def as_threshold(node: Threshold | Requantize | Table, bounds: Range) -> Thresho
 
 
 def unrolled(node: Requantize) -> Threshold | None:
-    """The thresholds of a requantization: level v is reached from ceil((v · 2^shift − offset) / multiplier) on.
+    """The thresholds of a requantization: level v is reached from ceil((v · 2^shift − offset) / multiplier) + late on.
 
     None if there are none, more than :data:`MOST_LEVELS`, or if they leave 61 bits on the way.
     """
@@ -46,4 +46,6 @@ def unrolled(node: Requantize) -> Threshold | None:
         return None
     offset, multiplier = np.broadcast_arrays(node.offset, node.multiplier)
     thresholds = -((offset[:, None] - (levels << node.shift)) // multiplier[:, None])
+    if node.late is not None:
+        thresholds = thresholds + node.late
     return Threshold(node.name, node.inputs, node.output, thresholds, node.y_min)

@@ -37,7 +37,7 @@ def _chosen(node: Threshold | Requantize | Table, x: Tensor, bounds: Range) -> T
     if x.format.bits == 1:
         return node if isinstance(node, Table) else _table(node, x)
     small = isinstance(node, Table) and len(node.table) == 1 and x.format.bits <= LOOKUP_BITS
-    shift = isinstance(node, Requantize) and bool(np.all(node.multiplier == 1))
+    shift = isinstance(node, Requantize) and bool(np.all(node.multiplier == 1)) and node.late is None
     if small or shift or isinstance(node, Threshold):
         return node
     steps = as_threshold(node, bounds)

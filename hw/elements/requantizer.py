@@ -1,6 +1,7 @@
 # amaranth: UnusedElaboratable=no
 """Requantizer: an integer multiplication, an addition, a shift, a clip."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +9,7 @@ from amaranth.hdl import Const, Module, Mux, Shape, Value, unsigned
 from amaranth.lib.wiring import In, Out
 
 from ..arithmetic import digit_product, shift_add
+from ..arithmetic.lateness import Lateness
 from ..component import Component
 from ..control import Steps
 from ..memory.rom import Rom
@@ -35,6 +37,9 @@ class _Lane:
 class Requantizer(Component):
     """y[c] = clip((x[c] · multiplier[c] + offset[c]) ≫ shift, y_min, y_max), the shift rounding down.
 
+    With ``late``, an output y above y_min begins late[c, y − y_min − 1] integers x later than that line says
+    (:mod:`bitloom.hw.arithmetic.lateness`).
+
     Multipliers that differ from beat to beat come from a :class:`Rom` and take a multiplier per lane: rows of digits in
     radix 4 and a pipelined tree of adders (:mod:`bitloom.hw.arithmetic.digit_product`), or one product with a register
     behind, for synthesis to put into a multiplier block. Where all beats have the same, it is built of its few signed
@@ -57,7 +62,10 @@ class Requantizer(Component):
     y_min, y_max : int
         The least and the greatest output.
     memory : str
-        Where multipliers and offsets are: ``block``, ``distributed`` or ``auto`` (see :class:`Rom`).
+        Where multipliers and offsets are: ``block``, ``distributed`` or ``auto`` (see :class:`Rom`). Where ``late`` is
+        in a memory it says where that is; a ``block`` is ``auto`` for the others then.
+    late : np.ndarray or None
+        Integers of at least 0, (channels or 1, y_max − y_min), with late · multiplier ≤ 2^shift.
     product : str
         What multiplies: ``logic``, or ``block`` for multiplier blocks of the device.
 
@@ -67,7 +75,7 @@ class Requantizer(Component):
     o : vector of ``output``
         One beat per cycle, ``depth`` cycles later: for the product, the levels of its adders, and 1 where it is a
         block, and 1 more where multipliers come from a Rom; at least 1 altogether where offsets come from one; 1 for
-        the addition, if there is any; 1 for the clip.
+        the addition, if there is any or anything is late; 1 where ``late`` comes from a Rom; 1 for the clip.
     """
 
     def __init__(
@@ -83,6 +91,7 @@ class Requantizer(Component):
         y_min: int,
         y_max: int,
         memory: str = "auto",
+        late: np.ndarray | None = None,
         product: str = "logic",
     ):
         self._multiplier = integer_array("multiplier", multiplier, 1)
@@ -96,6 +105,7 @@ class Requantizer(Component):
         self._shift, self._y_min, self._y_max = int(shift), int(y_min), int(y_max)
         self._check()
         self._memory = one_of("memory", memory, ("auto", "block", "distributed"))
+        self._late = None if late is None else self._lateness(late)
         self._product = one_of("product", product, ("logic", "block"))
         self._multiplies = len({tuple(row) for row in self._by_beat(self._multiplier).tolist()}) > 1
         self._parts = [self._part(lane) for lane in range(self._lanes)]
@@ -104,6 +114,9 @@ class Requantizer(Component):
         self._multiplier_rom = self._make_rom([_factors(part) for part in self._parts], self._factor_widths)
         self._offset_rom = self._make_rom(
             [part.offset.tolist() for part in self._parts], [shape.width for shape in self._offset_shapes]
+        )
+        self._step_rom = self._make_rom(
+            [part.multiplier.tolist() for part in self._parts], [_bits(part) for part in self._parts]
         )
         super().__init__({"i": In(vector(input, self._lanes)), "o": Out(vector(output, self._lanes))})
 
@@ -116,6 +129,7 @@ class Requantizer(Component):
     shift = property(lambda self: self._shift, doc="Bits shifted out.")
     y_min = property(lambda self: self._y_min, doc="Least output.")
     y_max = property(lambda self: self._y_max, doc="Greatest output.")
+    late = property(lambda self: None if self._late is None else self._late.late, doc="How late each output begins.")
     memory = property(lambda self: self._memory, doc="Where multipliers and offsets are, as asked for.")
     product = property(lambda self: self._product, doc="What multiplies: ``logic`` or ``block``.")
     interval = property(lambda self: self._channels // self._lanes, doc="Cycles per vector.")
@@ -124,7 +138,7 @@ class Requantizer(Component):
     @property
     def depth(self) -> int:
         """Cycles from a beat's arrival to its departure."""
-        return self._product_stages + self._adds + 1
+        return self._product_stages + self._held + (self._late.stages if self._late else 0) + 1
 
     @property
     def control(self) -> Steps:
@@ -132,9 +146,14 @@ class Requantizer(Component):
         return Steps(np.ones((1, self.interval), bool), np.ones(self.interval, bool), self.depth)
 
     def roms(self) -> dict[str, Rom]:
-        """``multipliers``, where they differ from beat to beat, and ``offsets``, where there are any."""
+        """``multipliers``, where they differ from beat to beat, ``offsets``, where there are any; for what is late,
+        ``steps``, the multipliers once more, and ``late_0``, … where it comes from a memory."""
         roms = {"multipliers": self._multiplier_rom} if self._multiplies else {}
-        return roms | ({"offsets": self._offset_rom} if self._adds else {})
+        roms |= {"offsets": self._offset_rom} if self._adds else {}
+        if self._late is not None:
+            roms |= {"steps": self._step_rom} if self._multiplies else {}
+            roms |= {f"late_{lane}": rom for lane, rom in enumerate(self._late.roms)}
+        return roms
 
     def model(self, x: np.ndarray) -> np.ndarray:
         """The outputs for ``x`` (vectors, channels)."""
@@ -144,7 +163,11 @@ class Requantizer(Component):
             raise ValueError(f"x must have {self._channels} elements per vector, not {x.shape[1]}")
         if x.min() < lo or x.max() > hi:
             raise ValueError(f"x must lie within {lo} … {hi}, not {x.min()} … {x.max()}")
-        return np.clip((x * self._multiplier + self._offset) >> self._shift, self._y_min, self._y_max)
+        line = x * self._multiplier + self._offset
+        y = line >> self._shift
+        if self._late is not None:
+            y = y - self._late.taken(y - self._y_min, line - (y << self._shift), self._multiplier)
+        return np.clip(y, self._y_min, self._y_max)
 
     def features(self) -> dict[str, float]:
         """Bits of multipliers, adders, clipping and registers, the ROMs' bits by kind."""
@@ -181,6 +204,10 @@ class Requantizer(Component):
             count["register_bits"] += clipped
         if part.clipped[0] < 0 or part.clipped[1] > self._y_max - self._y_min:
             count["mux_bits"] = output + max(0, clipped - output) / 3
+        if self._late is not None:
+            count["register_bits"] += 0 if self._adds else clipped
+            for name, value in self._late.features().items():
+                count[name] = count.get(name, 0) + value
         return count
 
     def _check(self) -> None:
@@ -199,6 +226,12 @@ class Requantizer(Component):
         peak += max(abs(int(self._offset.min())), abs(int(self._offset.max())))
         if max(peak, abs(self._y_min) << self._shift) >= 1 << 61:
             raise ValueError("multiplier and offset must keep products below 2^61 (take fewer bits and a lower shift)")
+
+    def _lateness(self, late: np.ndarray) -> Lateness | None:
+        """What ``late`` asks for; None where nothing is late."""
+        levels = self._y_max - self._y_min
+        late = Lateness.checked(late, self._multiplier, channels=self._channels, levels=levels, shift=self._shift)
+        return Lateness(late, self._lanes, self._shift, self._memory) if late.any() else None
 
     def _by_beat(self, values: np.ndarray) -> np.ndarray:
         """``values`` of all channels, (beats, lanes)."""
@@ -221,12 +254,18 @@ class Requantizer(Component):
         words = [
             sum(pack([value], width) << at for value, width, at in zip(row, widths, shifts)) for row in zip(*values)
         ]
-        return Rom(words[:1] if len(set(words)) == 1 else words, shifts[-1], self._memory)
+        small = self._memory == "block" and self._late is not None and self._late.roms
+        return Rom(words[:1] if len(set(words)) == 1 else words, shifts[-1], "auto" if small else self._memory)
 
     @property
     def _adds(self) -> bool:
         """Whether anything is added."""
         return any(np.any(part.offset) for part in self._parts)
+
+    @property
+    def _held(self) -> bool:
+        """Whether sums stand in a register before they are clipped."""
+        return self._adds or self._late is not None
 
     @property
     def _adder_stages(self) -> int:
@@ -254,17 +293,46 @@ class Requantizer(Component):
         m.d.comb += self.i.ready.eq(pipeline.enable)
         factors = pipeline.rows(self._multiplier_rom, 1, "multipliers") if self._multiplies else Const(0)
         offsets = self._offsets(pipeline)
+        finish = self._clipped if self._late is None else self._corrected(pipeline, self._late)
         at = 0
-        for lane, part in enumerate(self._parts):
+        for lane in range(self._lanes):
             value = self._multiplied(pipeline, lane, factors[at : at + self._factor_widths[lane]])
             at += self._factor_widths[lane]
             if self._adds:
                 value = value + offsets[lane]
-            value = value >> self._shift
-            if self._adds:
-                value = pipeline.register(value, f"sum_{lane}", shape_of_range(*part.clipped))
-            m.d.comb += self.o.p[lane].eq(pipeline.register(self._clip(part, value), f"y_{lane}", self._output))
+            value = finish(pipeline, lane, value) + self._y_min
+            m.d.comb += self.o.p[lane].eq(pipeline.register(value, f"y_{lane}", self._output))
         return m
+
+    def _clipped(self, pipeline: Pipeline, lane: int, value: Value) -> Value:
+        """The sum ``value``, shifted and clipped, from y_min on."""
+        part = self._parts[lane]
+        value = value >> self._shift
+        if self._adds:
+            value = pipeline.register(value, f"sum_{lane}", shape_of_range(*part.clipped))
+        return self._within(part.clipped, value)
+
+    def _corrected(self, pipeline: Pipeline, late: Lateness) -> Callable[[Pipeline, int, Value], Value]:
+        """As :meth:`_clipped`, and less what is late."""
+        stage = self._product_stages + 1
+        word = pipeline.rows(self._step_rom, stage, "steps") if self._multiplies else Const(0)
+        several = late.roms and late.beats > 1
+        beat = [pipeline.count(stage, late.beats, "late_beat")] if several else []
+        ends = np.cumsum([_bits(part) for part in self._parts]).tolist()
+
+        def finish(pipeline: Pipeline, lane: int, value: Value) -> Value:
+            part = self._parts[lane]
+            (lo, hi), top = part.clipped, self._y_max - self._y_min
+            step = word[ends[lane] - _bits(part) : ends[lane]] if self._multiplies else Const(int(part.multiplier[0]))
+            held = shape_of_range(lo << self._shift, ((hi + 1) << self._shift) - 1)
+            value = pipeline.register(value, f"sum_{lane}", held)
+            rest, line = value[: self._shift], value >> self._shift
+            if late.by_parity:
+                return self._within((lo - late.even, hi), late.corrected(line, rest, step))
+            above = line > top if hi > top else Const(0, 1)
+            return late.searched(pipeline, lane, self._within(part.clipped, line), above, rest, step, beat)
+
+        return finish
 
     def _offsets(self, pipeline: Pipeline) -> list[Value]:
         """The offset of each lane, there together with the product."""
@@ -290,9 +358,9 @@ class Requantizer(Component):
             return pipeline.register(x * factor, name)
         return shift_add.total(pipeline, self._terms(part, x, factor), self._adder_stages, name)
 
-    def _clip(self, part: _Lane, value: Value) -> Value:
-        """``value``, which counts from y_min, within the range of outputs."""
-        lo, hi = part.clipped
+    def _within(self, ends: tuple[int, int], value: Value) -> Value:
+        """``value``, which counts from y_min and lies within ``ends``, within the range of outputs."""
+        lo, hi = ends
         top = self._y_max - self._y_min
         bits = top.bit_length()
         within = value[:bits] if bits < len(value) else value
@@ -301,12 +369,17 @@ class Requantizer(Component):
             within = Mux(above, Const(top, unsigned(max(1, bits))), within)
         if lo < 0:
             within = Mux(value < 0, 0, within)
-        return within + self._y_min
+        return within
+
+
+def _bits(part: _Lane) -> int:
+    """Bits of the multipliers of the lane."""
+    return int(part.multiplier.max()).bit_length()
 
 
 def _factor_width(part: _Lane) -> int:
     """Bits that a multiplier of the lane takes in its word."""
-    return int(part.multiplier.max()).bit_length() if part.digits is None else 2 * part.digits.shape[-1]
+    return _bits(part) if part.digits is None else 2 * part.digits.shape[-1]
 
 
 def _factors(part: _Lane) -> list[int]:

@@ -110,7 +110,16 @@ class RandomNodes:
         multiplier = np.maximum(1, np.round(scale if self.rng.random() < 0.7 else scale[:1])).astype(np.int64)
         offset = (y_min << shift) - lo * multiplier + self.rng.integers(0, 1 << shift, len(lo))
         return self._add(Requantize, value, fmt=fmt, multiplier=multiplier, offset=offset, shift=shift,
-                         y_min=y_min, y_max=y_min + levels)
+                         y_min=y_min, y_max=y_min + levels, late=self._late(levels, multiplier, shift))
+
+    def _late(self, levels: int, multiplier: np.ndarray, shift: int) -> np.ndarray | None:
+        """Corrections of a line: of every other output, or random ones."""
+        slack = min(self._some(0, 3), (1 << shift) // int(multiplier.max()))
+        if not levels or not slack:
+            return None
+        if slack == 1:
+            return np.arange(levels)[None] + int(self.rng.integers(2)) & 1
+        return self.rng.integers(0, slack + 1, (len(multiplier), levels))
 
     def _table(self, value: str) -> str:
         value = self._narrow(value, 6)

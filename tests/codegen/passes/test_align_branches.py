@@ -82,6 +82,8 @@ def test_several_thresholds_agree_on_one_pair() -> None:
 
 @pytest.mark.parametrize(("reader", "left"), [
     (Requantize("y", ("sum",), Tensor((2,), Format(3)), np.array([3]), np.array([5, 8]), 7, 0, 7), (5, 2)),
+    (Requantize("y", ("sum",), Tensor((2,), Format(3)), np.array([3]), np.array([5, 8]), 7, 0, 7,
+                np.arange(7)[None] & 1), (5, 2)),
     (Add("y", ("a", "sum"), Tensor((2,), Format(20, True)), (3, 7)), (5, 2)),
     (Add("y", ("sum", "sum"), Tensor((2,), Format(20, True)), (3, 7)), (5, 2)),
     (Reshape("y", ("sum",), Tensor((1, 2), Format(20, True))), (30, 12)),

@@ -59,6 +59,17 @@ def test_requantizations_clip_to_what_occurs() -> None:
     assert isinstance(clamped, Requantize) and (clamped.y_min, clamped.y_max) == (-5, 25)
 
 
+def test_corrections_of_outputs_that_do_not_occur_go() -> None:
+    late = np.arange(400)[None] % 3 == 0
+    y = Tensor((2,), Format(9, True))
+    node = Requantize("y", ("x",), y, np.array([3, 2]), np.array([5, -9]), 2, -200, 200, late)
+    graph = graph_of(X, node)
+    clamped = clamp_thresholds(graph)["y"]
+    assert isinstance(clamped, Requantize) and clamped.late is not None
+    assert np.array_equal(clamped.late, late[:, clamped.y_min + 200 : clamped.y_max + 200])
+    assert np.array_equal(run(graph_of(X, clamped), every_sample(graph)), run(graph, every_sample(graph)))
+
+
 def test_tables_repeat_their_last_entries() -> None:
     first = Threshold("a", ("x",), Tensor((2,), Format(3)), np.array([[3, 9]]), 2)
     graph = graph_of(X, first, Table("y", ("a",), Tensor((2,), Format(5)), np.array([[9, 17, 4, 2, 8, 31, 30, 29]]), 0))

@@ -7,7 +7,7 @@ import pytest
 from support.graphs import every_sample, graph_of
 
 from bitloom.codegen.passes import requantize, value_ranges
-from bitloom.codegen.passes.requantize import MULTIPLIER_BITS
+from bitloom.codegen.passes.requantize import MULTIPLIER_BITS, WIDE_MULTIPLIER_BITS
 from bitloom.quant import BIPOLAR, Format, Graph, Node, Requantize, Table, Tensor, Threshold, run
 
 
@@ -99,6 +99,51 @@ def test_dyadic_multipliers(seed: int) -> None:
     assert np.array_equal(requantize(result)["y"].multiplier, node.multiplier)  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("bits", [4, 8])
+@pytest.mark.parametrize("shift", [1, 2, 6])
+@pytest.mark.parametrize("signed", [False, True])
+def test_half_to_even_is_a_shift(bits: int, shift: int, signed: bool) -> None:
+    """Whatever is absorbed into each channel's thresholds, and where some of them lie outside the channel's range."""
+    lo, hi = Format(bits, signed).lo, Format(bits, signed).hi
+    x = np.arange(-4096, 4096)
+    rows = np.stack([np.searchsorted(np.clip(np.round((x + b) / 2**shift), lo, hi), np.arange(lo + 1, hi + 1)) + x[0]
+                     for b in (0, 1, -77, 300)])
+    graph = one(lambda x: Threshold("y", ("x",), Tensor(x.shape, Format(bits, signed)), rows, lo), 12, True, 4)
+    result = requantize(graph)
+    node = result["y"]
+    assert isinstance(node, Requantize) and (node.multiplier.tolist(), node.shift) == ([1], shift)
+    assert node.late is not None and np.array_equal(node.late, np.arange(lo + 1, hi + 1)[None] & 1)
+    assert np.array_equal(run(result, samples(graph)), run(graph, samples(graph)))
+    assert requantize(result)["y"] is node
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_corrected_lines(seed: int) -> None:
+    """Thresholds that stray from a line by an integer or three; some channels need no correction, some never move."""
+    rng = np.random.default_rng(seed)
+    levels, slack = int(rng.choice([40, 63, 255])), int(rng.choice([1, 3]))
+    slopes = rng.uniform(0.02, 0.24, 3)
+    rows = steps(slopes, rng.uniform(-90, 1, 3), levels) + rng.integers(0, slack + 1, (3, levels))
+    rows[0] = 5000 if seed % 2 else rows[0]
+    graph = one(threshold(rows, 9, -3), bits=12, signed=True, channels=3)
+    result = requantize(graph)
+    node = result["y"]
+    assert isinstance(node, Requantize) and node.late is not None and node.late.max() <= slack
+    assert node.multiplier.max() < 1 << MULTIPLIER_BITS
+    assert np.array_equal(run(result, samples(graph)), run(graph, samples(graph)))
+    assert requantize(result)["y"] is node
+
+
+def test_wide_multipliers_rather_than_corrections() -> None:
+    slopes = np.array([0.000412345678, 0.000393337777])
+    rows = steps(slopes, np.array([-7.1234567, 3.7654321]), 255)
+    graph = one(threshold(rows, 8), bits=20, signed=True, channels=2)
+    node = requantize(graph)["y"]
+    assert isinstance(node, Requantize) and node.late is None
+    assert 1 << MULTIPLIER_BITS <= node.multiplier.max() < 1 << WIDE_MULTIPLIER_BITS
+    assert np.array_equal(run(requantize(graph), samples(graph)), run(graph, samples(graph)))
+
+
 def test_random_thresholds_stay() -> None:
     rng = np.random.default_rng(1)
     graph = one(threshold(np.sort(rng.integers(0, 1024, (2, 40)), axis=1)), channels=2)
@@ -110,7 +155,9 @@ def test_one_threshold_off_the_line_stays() -> None:
     assert isinstance(requantize(one(threshold(rows)))["y"], Requantize)
     rows[0, 17] += 1
     line = requantize(one(threshold(rows)))["y"]
-    assert isinstance(line, Threshold)
+    assert isinstance(line, Requantize) and line.late is not None and np.flatnonzero(line.late).tolist() == [17]
+    rows[0, 17] += 3
+    assert isinstance(requantize(one(threshold(rows)))["y"], Threshold)
 
 
 def test_clipped_thresholds_are_free() -> None:

@@ -5,6 +5,9 @@
 | --- | --- | --- |
 | equals the operator over shapes, constants, lanes; stalls and folding change no bit | full | test_equals_model |
 | every input value, for shifts, ranges and roundings of all kinds | full | test_every_input |
+| what is late by a bit or two, from a memory; stalls and folding change no bit | full | test_late |
+| every input where odd or even outputs are late: shifts that round half to even | full | test_half_to_even |
+| corrections take a stage from memory and none by parity | smoke | test_late_depth |
 | products and sums at the ends of their ranges | smoke | test_extremes |
 | no multiplier for powers of two, no adder without offsets; `depth` says so | smoke | test_depth |
 | every ready and valid follows the control | full | test_control |
@@ -31,10 +34,13 @@ from bitloom.quant.operators import Requantize as Operator
 SHAPES = [signed(9), unsigned(8), signed(1), signed(16), unsigned(1)]
 
 
-def requantizer(multiplier, offset, channels, lanes, shape, shift, y_min, y_max, memory="auto", product="logic"):
+def requantizer(
+    multiplier, offset, channels, lanes, shape, shift, y_min, y_max, memory="auto", product="logic", late=None
+):
     multiplier, offset = (np.array(v).reshape(-1) for v in (multiplier, offset))
     return Requantizer(multiplier, offset, channels=channels, lanes=lanes, input=shape, shift=shift, memory=memory,
-                       output=shape_of_range(y_min, y_max), y_min=y_min, y_max=y_max, product=product)  # fmt: skip
+                       output=shape_of_range(y_min, y_max), y_min=y_min, y_max=y_max, product=product,
+                       late=late)  # fmt: skip
 
 
 def run(drive, unit, x, **stalls):
@@ -44,7 +50,7 @@ def run(drive, unit, x, **stalls):
 
 def reference(unit, x):
     tensor = Tensor(x.shape[1:], Format(40, signed=True))
-    constants = (unit.multiplier, unit.offset, unit.shift, unit.y_min, unit.y_max)
+    constants = (unit.multiplier, unit.offset, unit.shift, unit.y_min, unit.y_max, unit.late)
     return Operator("y", ("x",), tensor, *constants).evaluate(x)
 
 
@@ -93,6 +99,56 @@ def test_every_input(drive, m, b, shift, y_min, y_max):
     for lanes in (1, 2):
         unit = requantizer(m, b, 2, lanes, signed(8), shift, y_min, y_max)
         assert np.array_equal(run(drive, unit, x).y, reference(unit, x))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_late(drive, gaps, seed):
+    rng = np.random.default_rng(seed)
+    shape, channels, shift = [signed(9), unsigned(8)][seed % 2], int(rng.choice([2, 4, 6])), int(rng.integers(3, 12))
+    lo, hi = bounds(shape)
+    slack, levels = int(rng.choice([1, 1, 2, 3])), int(rng.choice([1, 7, 20, 63]))
+    m = rng.integers(1, (1 << shift) // slack + 1, channels if seed % 3 else 1)
+    y_min = int(rng.integers(-20, 9))
+    b = (y_min << shift) - int(rng.integers(-40, 40)) * m + rng.integers(0, 1 << shift, channels)
+    late = rng.integers(0, slack + 1, (channels if seed % 4 else 1, levels))
+    x = np.concatenate([np.tile(np.arange(lo, hi + 1, 7)[:, None], channels), [[hi] * channels]])
+    for lanes in (d for d in (1, 2, channels) if channels % d == 0):
+        for i_gap, o_gap in [("none", "none"), ("random", "heavy")][: 2 if lanes == 2 else 1]:
+            unit = requantizer(m, b, channels, lanes, shape, shift, y_min, y_min + levels,
+                               "block" if lanes == 1 else "auto", late=late)  # fmt: skip
+            done = run(drive, unit, x, i_gap=gaps(i_gap, seed), o_gap=gaps(o_gap, seed))
+            assert np.array_equal(done.y, reference(unit, x))
+            assert np.array_equal(unit.model(x), reference(unit, x))
+
+
+@pytest.mark.parametrize(("m", "shift"), [(1, 0), (1, 1), (1, 3), (2, 4), (3, 5)])
+@pytest.mark.parametrize(("y_min", "y_max"), [(0, 15), (-8, 7), (-7, 7), (0, 1), (3, 5)])
+@pytest.mark.parametrize("odd", [0, 1])
+def test_half_to_even(drive, m, shift, y_min, y_max, odd):
+    late = (np.arange(y_min + 1, y_max + 1)[None] & 1) ^ (1 - odd)
+    half = 1 << shift >> 1
+    x = np.stack([np.arange(-128, 128)] * 2, axis=1)
+    unit = requantizer(m, [half, half + 1], 2, 2, signed(8), shift, y_min, y_max, late=late)
+    y = run(drive, unit, x).y
+    assert np.array_equal(y, reference(unit, x))
+    if m == odd == 1 and shift:
+        assert np.array_equal(y[:, 0], np.clip(np.round(x[:, 0] / 2.0**shift), y_min, y_max))
+
+
+def test_late_depth(drive):
+    half, late = 1 << 3, np.arange(1, 16)[None] & 1
+    parity = requantizer(1, half, 4, 2, signed(8), 4, 0, 15, late=late)
+    each = requantizer([1, 2, 3, 4], half, 4, 2, signed(8), 4, 0, 15, late=np.repeat(late, 4, axis=0)[:, ::-1] ^ 1)
+    searched = requantizer([1, 2, 3, 4], half, 4, 2, signed(8), 4, 0, 15, late=late * np.arange(4)[:, None])
+    assert [unit.depth for unit in (parity, each, searched)] == [2, 4, 5]
+    assert list(parity.roms()) == ["offsets"] and list(each.roms()) == ["multipliers", "offsets", "steps"]
+    assert list(searched.roms()) == ["multipliers", "offsets", "steps", "late_0", "late_1"]
+    assert [rom.depth for rom in searched.roms().values()] == [2, 2, 2, 32, 32]
+    x = np.arange(-32, 32).reshape(-1, 4)
+    for unit in (parity, each, searched):
+        done = run(drive, unit, x)
+        assert done.o_cycles[0] - done.i_cycles[0] == unit.latency and np.array_equal(done.y, reference(unit, x))
+    assert requantizer(1, half, 4, 2, signed(8), 4, 0, 15, late=late * 0).late is None
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -145,9 +201,13 @@ def test_depth(drive, m, b, lanes, y_min, depth, roms):
 
 
 @pytest.mark.parametrize("stalls", STALLS)
-@pytest.mark.parametrize(("m", "b"), [(1, 0), (23, [1, 2, 3, 4]), ([5, 6, 77, 8], [1, 2, 3, 4])])
-def test_control(m, b, stalls):
-    assert_follows(requantizer(m, b, 4, 2, signed(6), 4, 0, 7), vectors=20, stalls=stalls, settle=0)
+@pytest.mark.parametrize(("m", "b", "late"), [
+    (1, 0, None), (23, [1, 2, 3, 4], None), ([5, 6, 77, 8], [1, 2, 3, 4], None),
+    ([5, 6, 3, 8], 0, [0, 1, 1, 0, 1, 0, 1]),
+])  # fmt: skip
+def test_control(m, b, late, stalls):
+    late = None if late is None else np.array([late])
+    assert_follows(requantizer(m, b, 4, 2, signed(6), 4, 0, 7, late=late), vectors=20, stalls=stalls, settle=0)
 
 
 def test_timing(drive):
@@ -206,6 +266,8 @@ ONE = np.array([1])
         (ONE << 57, ONE, {}, ValueError, "multiplier and offset must keep products below 2^61"),
         (ONE * 1.0, ONE, {}, TypeError, "multiplier must be a NumPy array of integers, not of float64"),
         (ONE, ONE, {"memory": "lut"}, ValueError, "memory must be one of auto, block, distributed"),
+        (ONE, ONE, {"late": np.ones((2, 7), int)}, ValueError, "late must have the shape (4 or 1, 7), not (2, 7)"),
+        (ONE * 2, ONE, {"late": np.full((1, 7), 3)}, ValueError, "late must be 0 to 2^shift / multiplier, not 3 … 3"),
         (ONE, ONE, {"product": "dsp"}, ValueError, "product must be one of logic, block, not 'dsp'"),
     ],
 )

@@ -49,9 +49,10 @@ def threshold(rows: object, y: Tensor, y_min: int = 0, y_step: int = 1) -> Thres
 
 
 def requantize(
-    y: Tensor, multiplier: object = (3,), offset: object = (1,), shift: int = 2, y_max: int = 5
+    y: Tensor, multiplier: object = (3,), offset: object = (1,), shift: int = 2, y_max: int = 5,
+    late: np.ndarray | None = None,
 ) -> Requantize:
-    return Requantize("y", ("x",), y, np.array(multiplier), np.array(offset), shift, 0, y_max)
+    return Requantize("y", ("x",), y, np.array(multiplier), np.array(offset), shift, 0, y_max, late)
 
 
 AB = ("a", "b")
@@ -119,6 +120,9 @@ BAD: dict[str, tuple[Node, tuple[Tensor, ...], str]] = {
     "large product": (requantize(t(6), [1 << 60]), (X1,), "products must stay below 2^62"),
     "requantized": (requantize(t(6), y_max=300), (X1,), "outputs 0 to 300 do not fit i9"),
     "signs requantized": (requantize(t(6, fmt=BIPOLAR), y_max=1), (X1,), "outputs 0 to 1 do not fit bipolar"),
+    "late rows": (requantize(t(6), late=np.zeros((2, 5))), (X1,), "late must have shape (6 or 1, 5)"),
+    "late outputs": (requantize(t(6), late=np.zeros((1, 4))), (X1,), "late must have shape (6 or 1, 5)"),
+    "late beyond the next": (requantize(t(6), late=np.full((1, 5), 2)), (X1,), "late must be 0 to 2^shift"),
     "requantized shape": (requantize(t(5)), (X1,), "a requantization keeps the shape, (6,) is not (5,)"),
     "reshaped": (Reshape("y", ("x",), t(20, 5, fmt=U4)), (X,), "u4[4×5×6] cannot be reshaped to u4[20×5]"),
     "reshaped format": (Reshape("y", ("x",), t(20, 6)), (X,), "u4[4×5×6] cannot be reshaped to i9[20×6]"),

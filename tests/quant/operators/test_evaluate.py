@@ -76,7 +76,11 @@ def pool(node, i, x):  # type: ignore[no-untyped-def]
 
 def requantize(node, i, x):  # type: ignore[no-untyped-def]
     m, b = (int(v[i[-1] % len(v)]) for v in (node.multiplier, node.offset))
-    return min(max((int(x[i]) * m + b) // 2**node.shift, node.y_min), node.y_max)
+    y = (int(x[i]) * m + b) // 2**node.shift
+    if node.late is not None and node.y_min < y <= node.y_max:
+        begin = -((b - y * 2**node.shift) // m)
+        y -= int(x[i]) < begin + int(node.late[i[-1] % len(node.late), y - node.y_min - 1])
+    return min(max(y, node.y_min), node.y_max)
 
 
 def reshape(node, i, x):  # type: ignore[no-untyped-def]
