@@ -13,7 +13,7 @@ from typing import Any
 
 from bitloom import RequestError, __version__, codegen
 from bitloom.codegen import Resources
-from bitloom.quant import Graph, save
+from bitloom.quant import Graph, load, save
 
 from . import board as boards
 from .board import Board
@@ -111,6 +111,9 @@ def _compile(design: Design, out: Path, progress: Progress) -> Compiled:
         if manifest.get("fingerprint") == fingerprint and (out / TOP).is_file() and (out / GRAPH).is_file():
             _write_request(design, board, out)
             os.utime(out / MANIFEST)
+            kept = load(out / GRAPH)
+            if (kept.classes, kept.metadata) != (graph.classes, graph.metadata):  # the circuit is the same all the same
+                save(graph, out / GRAPH)
             compiled = known(design, board, graph, out, manifest)
             step.note("unchanged; rtl/top.v was edited and is kept" if compiled.edited else "unchanged")
             return compiled

@@ -20,6 +20,8 @@ from .operators import (
     Upsample,
     Window,
 )
+from .reals import classes, scores
+from .samples import Taken, take
 from .serialize import load, save
 from .verifier import verify
 
@@ -43,13 +45,17 @@ __all__ = [
     "Requantize",
     "Reshape",
     "Table",
+    "Taken",
     "Tensor",
     "Threshold",
     "Upsample",
     "Window",
+    "classes",
     "load",
     "run",
     "save",
+    "scores",
+    "take",
     "trace",
     "verify",
 ]

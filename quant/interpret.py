@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from .graph import Graph, GraphError, Input, integers
@@ -10,14 +12,16 @@ from .graph import Graph, GraphError, Input, integers
 def trace(graph: Graph, samples: np.ndarray) -> dict[str, np.ndarray]:
     """Every value of the graph for ``samples``.
 
-    :param samples: integers of shape (samples, *input shape), or (samples, n) of as many elements.
+    :param samples: integers of shape (samples, *input shape), or (samples, n) of as many elements in that order;
+        :func:`bitloom.quant.take` makes them of real samples, and of other layouts.
     :returns: for each node's name an int64 array of shape (samples, *node shape).
     :raises GraphError: a value lies outside the format that the graph declares for it.
     """
     shape = graph.input.output.shape
     x = integers(samples)
-    if x.ndim == 0 or x.size != x.shape[0] * int(np.prod(shape)):
-        raise GraphError(f"samples must have shape (n, {', '.join(map(str, shape))}), not {x.shape}")
+    if x.ndim == 0 or x.shape[1:] not in (shape, (prod(shape),)):
+        raise GraphError(f"samples must have shape (n, {', '.join(map(str, shape))}), or be rows of {prod(shape)} in "
+                         f"that order, not {x.shape}")
     values: dict[str, np.ndarray] = {}
     for node in graph:
         y = x.reshape(-1, *shape) if isinstance(node, Input) else node.evaluate(*(values[i] for i in node.inputs))

@@ -56,8 +56,9 @@ def pictures(build_dir: str | Path) -> list[Picture]:
         return []
     graph = quant.load(folder / "graph.npz")
     inputs, labels, image = found
-    results = quant.run(graph, inputs).reshape(len(inputs), -1)
-    classes = results[:, 0] if results.shape[1] == 1 else results.argmax(axis=1)
+    classes = quant.classes(graph, quant.run(graph, inputs))
+    if classes is None or classes.ndim > 1:
+        return []
     names = graph.classes or tuple(map(str, range(int(max(classes.max(), labels.max())) + 1)))
     top = max(1, int(inputs.max()))
     return [

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 import tempfile
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..formats import Format
+from ..reals import entry_of
 from .failure import ImportFailure
 from .imported import Imported
 from .importer import FAULTS, import_proto
@@ -22,7 +24,8 @@ def import_module(module: torch.nn.Module, sample: torch.Tensor, *, name: str | 
                   input_offset: float = 0.0) -> Imported:
     """The integer graph of a Brevitas module in eval mode, for inputs of the shape of ``sample`` (batch first).
 
-    The options are those of :func:`~bitloom.quant.qonnx.import_qonnx`.
+    The options are those of :func:`~bitloom.quant.qonnx.import_qonnx`. Where neither they nor a quantizer at the
+    module's input say what its integers are, a warning says what was assumed.
     """
     try:
         import torch
@@ -47,5 +50,9 @@ def import_module(module: torch.nn.Module, sample: torch.Tensor, *, name: str | 
             raise ImportFailure(f"{title}: Brevitas cannot export it ({type(failure).__name__}: {failure}); "
                                 "leave out operations that its QONNX export does not know") from failure
         proto = read(path)
-    return import_proto(proto, title, name=title, input_format=input_format, input_scale=input_scale,
-                        input_offset=input_offset)
+    imported = import_proto(proto, title, name=title, input_format=input_format, input_scale=input_scale,
+                            input_offset=input_offset)
+    entry = entry_of(imported.graph)
+    if entry is not None and entry.assumed:
+        warnings.warn(f"{title}: {next(note for note in imported.notes if 'assumed' in note)}", stacklevel=2)
+    return imported

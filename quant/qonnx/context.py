@@ -62,6 +62,8 @@ class Context:
     """The quantizer that stands right behind the input, whose integers the graph takes."""
     entry: Quantizer | None = None
     """What that quantizer computes."""
+    assumed: bool = False
+    """Whether nothing says what the input's integers are, so that 8 bits of 1/255 were taken."""
 
     def note(self, text: str) -> None:
         """Tell the user something that was inferred or left out, once."""

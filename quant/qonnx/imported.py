@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import prod
 
 import numpy as np
 
 from bitloom import RequestError
 
 from ..graph import Graph
-from .context import View
+from ..reals import Meaning, entry_of
+from .values import Value
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,7 +20,7 @@ class Imported:
 
     ``quantizers`` maps nodes of the graph (its input, every quantizer, its output) to the tensor of the file whose
     real numbers are scale · integer + offset, see :meth:`real`. ``notes`` say what was inferred and what is left to
-    the host.
+    the host. What integers mean at both ends the graph itself keeps: :mod:`bitloom.quant.reals`.
     """
 
     graph: Graph
@@ -27,33 +28,33 @@ class Imported:
     notes: tuple[str, ...]
     input_shape: tuple[int, ...]
     """The shape of one sample in the file, without batch."""
-    _views: dict[str, View] = field(repr=False)
-    _entry: Callable[[np.ndarray], np.ndarray] = field(repr=False)
-    _order: np.ndarray = field(repr=False)
+    _meanings: dict[str, Meaning] = field(repr=False)
 
     def quantize(self, samples: np.ndarray) -> np.ndarray:
         """Real samples as the graph's input integers.
 
-        :param samples: floats of shape (n, *input_shape), or (n, elements) in that order.
+        :param samples: floats of shape (n, *input_shape), or (n, elements) in that order; for other layouts, and for
+            integers, see :func:`bitloom.quant.take`.
         :returns: int64 (n, *graph input shape), channels last.
         """
         x = np.asarray(samples, dtype=np.float32)
-        count = int(np.prod(self.input_shape))
-        if x.ndim == 0 or x.size != len(x) * count:
+        if x.ndim == 0 or x.shape[1:] not in (self.input_shape, (prod(self.input_shape),)):
             raise RequestError(f"samples must have shape (n, {', '.join(map(str, self.input_shape))}), not {x.shape}")
         if not np.all(np.isfinite(x)):
             raise RequestError("samples must be finite numbers, and NaN or infinite ones occur; clean them first")
-        ordered = np.empty((len(x), count), np.float32)
-        ordered[:, self._order.ravel()] = x.reshape(len(x), -1)
-        return self._entry(ordered.reshape(len(x), *self.graph.input.output.shape))
+        entry = entry_of(self.graph)
+        assert entry is not None  # every import leaves its record
+        return entry.integers(x.reshape(-1, *self.input_shape), self.graph.input.output.shape)
 
     def real(self, name: str, integers: np.ndarray) -> np.ndarray:
         """The real numbers of tensor ``quantizers[name]``, float32 of its shape in the file, behind node ``name``'s
         integers (n, *node shape)."""
-        if name not in self._views:
-            raise RequestError(f"node {name!r} stands for no tensor of the file; {', '.join(self._views)} do")
-        view = self._views[name].value
-        q = np.asarray(integers).reshape(-1, *view.shape)
-        flat = view.real(q).reshape(len(q), -1)
-        shape = view.index.shape[1:] if view.index.shape[:1] == (1,) else view.index.shape
-        return flat[:, view.index.ravel()].reshape(len(q), *shape)
+        if name not in self._meanings:
+            raise RequestError(f"node {name!r} stands for no tensor of the file; {', '.join(self._meanings)} do")
+        return self._meanings[name].real(integers, self.graph[name].output.shape)
+
+
+def meaning_of(value: Value) -> Meaning:
+    """How the integers of the node of ``value``, which has no pending steps, belong to its tensor of the file."""
+    batched = value.index.shape[:1] == (1,)
+    return Meaning(value.index[0] if batched else value.index, value.scale, value.zero, value.offset)

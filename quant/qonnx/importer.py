@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +12,8 @@ from bitloom import RequestError
 
 from ..formats import Format
 from ..graph import Graph, Input, Node, Tensor
+from ..reals import Entry
+from ..rules import Rule
 from ..verifier import verify
 from . import (  # noqa: F401  (each registers its operators)
     activation,
@@ -31,7 +32,7 @@ from . import (  # noqa: F401  (each registers its operators)
 )
 from .context import HANDLERS, Context, Result, View, safe_name
 from .failure import ImportFailure
-from .imported import Imported
+from .imported import Imported, meaning_of
 from .layout import input_order
 from .model import Model, parse, read
 from .op import Op
@@ -138,7 +139,10 @@ def _enter(ctx: Context, given: bool, form: Format | None, scale: float | None, 
         if kind.kind in "iu" and kind.itemsize <= 4:
             form, scale = Format(8 * kind.itemsize, kind.kind == "i"), 1.0
         else:
-            ctx.note(f"input {model.input!r} has no quantizer right behind it: 8 bits unsigned, scale 1/255 assumed")
+            ctx.assumed = True
+            ctx.note(f"input {model.input!r} has no quantizer right behind it: 8 bits unsigned, scale 1/255 assumed, "
+                     "which are real numbers of 0 to 1; give its own format and scale (--input i8 --scale 0.05, or "
+                     "input_format and input_scale), or put a quantizer at the network's input")
     form = form or PIXEL
     scale = (1 / 255 if form == PIXEL else 1.0) if scale is None else float(scale)
     index = input_order(model)
@@ -171,46 +175,36 @@ def _direct(model: Model) -> Op | None:
 
 
 def _imported(ctx: Context, name: str, result: Value) -> Imported:
-    """The graph of what the result needs, its nodes numbered in order."""
+    """The graph of what the result needs, its nodes numbered in order; at both ends it keeps what its integers mean."""
     nodes = _renumbered(ctx, result.node)
-    kept = [old for old in nodes if old in ctx.views]
-    views = {nodes[old].name: ctx.views[old] for old in kept}
-    entry = views["input"].value if "input" in views else None
-    if entry is None:
+    if "input" not in nodes or "input" not in ctx.views:
         raise ImportFailure(f"{ctx.model.source}: its output does not depend on its input; export again")
-    graph_input = ctx.nodes["input"]
-    metadata: dict[str, object] = {"source": ctx.model.source, "input": _affine(entry)}
-    graph = verify(Graph(name, tuple(nodes.values()), nodes[result.node].name, (), metadata))
-    quantizers = {node: view.tensor for node, view in views.items()}
-    return Imported(graph, quantizers, tuple(ctx.notes), ctx.model.input_shape[1:] or ctx.model.input_shape, views,
-                    _quantize(ctx, entry, graph_input.output.format), entry.index)
+    views = {nodes[old].name: ctx.views[old] for old in nodes if old in ctx.views}
+    output = nodes[result.node].name
+    entry = _entry(ctx, nodes["input"].output.format)
+    metadata: dict[str, object] = {"source": ctx.model.source, "input": entry.record()}
+    if output in views:  # the file's own output, or the tensor in front of what is left to the host
+        same = np.array_equal(result.index, views[output].value.index)
+        tensor = views[output].tensor if same else ctx.model.output
+        metadata["output"] = {"tensor": tensor, **meaning_of(replace(views[output].value, index=result.index)).record()}
+    graph = verify(Graph(name, tuple(nodes.values()), output, (), metadata))
+    return Imported(graph, {node: view.tensor for node, view in views.items()}, tuple(ctx.notes),
+                    entry.meaning.shape, {node: meaning_of(view.value) for node, view in views.items()})
 
 
-def _affine(entry: Value) -> dict[str, object]:
-    scale, offset = np.broadcast_arrays(entry.scale, entry.offset - entry.scale * entry.zero)
-    if scale.ndim == 0:
-        return {"scale": float(scale), "offset": float(offset)}
-    return {"scale": [float(s) for s in scale], "offset": [float(o) for o in offset]}
-
-
-class _Nearest:
-    """Real numbers as the nearest integers of a format."""
-
-    def __init__(self, entry: Value, form: Format) -> None:
-        self.entry, self.form = entry, form
-
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        whole = np.rint((x.astype(np.float64) - self.entry.offset) / self.entry.scale)
-        if self.form.bipolar:
-            return np.where(whole >= 0, 1, -1)
-        return np.clip(whole, self.form.lo, self.form.hi).astype(np.int64)
-
-
-def _quantize(ctx: Context, entry: Value, form: Format) -> Callable[[np.ndarray], np.ndarray]:
-    quantizer = ctx.entry
+def _entry(ctx: Context, form: Format) -> Entry:
+    """What the input's integers mean, in the order of the file's own input, and the rule that makes them."""
+    value, quantizer = ctx.tensors[ctx.model.input], ctx.entry
+    assert isinstance(value, Value)
+    meaning = meaning_of(value)
     if quantizer is None:
-        return _Nearest(entry, form)
-    return lambda x: quantizer.least + quantizer.step * quantizer.level(x)
+        return Entry(meaning, Rule("nearest", form.lo, form.hi), ctx.assumed)
+    if not isinstance(quantizer.integer, Rule):
+        raise ImportFailure(f"input {ctx.model.input!r}: what quantizes it is no quantizer of QONNX or ONNX; put one "
+                            "at the network's input")
+    scale, zero = quantizer.constants or (quantizer.scale, quantizer.zero)
+    constants = {"scale": scale.astype(np.float64), "zero": zero.astype(np.float64), "offset": np.zeros(())}
+    return Entry(replace(meaning, **constants), quantizer.integer)
 
 
 def _renumbered(ctx: Context, output: str) -> dict[str, Node]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..formats import Format
+from ..rules import Rule
 from .activation import quantize, take_input
 from .arrange import ground
 from .context import Context, operator
@@ -43,12 +44,8 @@ def import_quantize_linear(ctx: Context, op: Op) -> Value | Const:
     scale, zero, kind = _linear(ctx, op, operand.index.ndim)
     span = np.iinfo(kind)
     value, (s, z) = ground(ctx, op, ctx.value(op), scale, np.asarray(zero, F))
-
-    def integer(constants: tuple[np.ndarray, ...], x: np.ndarray) -> np.ndarray:
-        return np.clip(np.round(x / constants[0]) + constants[1], F(span.min), F(span.max))
-
     form = Format(span.bits, kind.kind == "i")
-    made = Quantizer(integer, (s, z), form, span.min, 1, span.max - span.min)
+    made = Quantizer(Rule("QuantizeLinear", span.min, span.max), (s, z), form, span.min, 1, span.max - span.min)
     return take_input(ctx, op, value, made) if op is ctx.direct else quantize(ctx, op, value, made)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..formats import BIPOLAR, Format
+from ..rules import ROUNDING, Rule
 from .arrange import ground
 from .context import Context
 from .op import Op
@@ -16,15 +17,6 @@ from .values import ONE, ZERO, Const, Quantized, Value, moved
 F = np.float32
 MAX_BITS = 32
 """Bits that a quantizer may have."""
-
-ROUNDING: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "ROUND": np.round, "HALF_EVEN": np.round, "CEIL": np.ceil, "FLOOR": np.floor, "DOWN": np.fix,
-    "UP": lambda x: np.sign(x) * np.ceil(np.abs(x)),
-    "HALF_UP": lambda x: np.sign(x) * np.floor(np.abs(x) + F(0.5)),
-    "HALF_DOWN": lambda x: np.sign(x) * np.ceil(np.abs(x) - F(0.5)),
-}
-"""Rounding mode → the function that QONNX names by it."""
-
 
 @dataclass(frozen=True, eq=False)
 class Quantizer:
@@ -62,27 +54,9 @@ class Quantizer:
         return all(c.ndim == 0 for c in (*self.constants, self.scale, self.zero, self.offset))
 
 
-def bipolar(constants: tuple[np.ndarray, ...], x: np.ndarray) -> np.ndarray:
-    """+1 from 0 on, −1 below."""
-    return np.where(x >= F(0), F(1), F(-1))
-
-
-def _rounded(mode: str, low: int, high: int) -> Callable[..., np.ndarray]:
-    """x / scale + zero, clamped to ``low`` … ``high``, rounded."""
-
-    def integer(constants: tuple[np.ndarray, ...], x: np.ndarray) -> np.ndarray:
-        scale, zero = constants
-        y = x / scale + zero
-        y = np.where(y > F(high), F(high), y)
-        y = np.where(y < F(low), F(low), y)
-        return ROUNDING[mode](y)
-
-    return integer
-
-
-def _signed_bit(constants: tuple[np.ndarray, ...], x: np.ndarray) -> np.ndarray:
-    scale, zero = constants
-    return np.where(x / scale + zero >= F(0), F(1), F(-1))
+def sign(scale_and_zero: bool) -> Rule:
+    """The rule of one signed bit: ``BipolarQuant``'s, or with scale and zero point that of ``Quant``."""
+    return Rule("QuantSign" if scale_and_zero else "BipolarQuant", -1, 1)
 
 
 @dataclass(frozen=True)
@@ -99,6 +73,11 @@ class Range:
     def format(self) -> Format:
         """The format of its integers."""
         return BIPOLAR if self.bits == 1 and self.signed else Format(self.bits, self.signed)
+
+    @property
+    def rule(self) -> Rule:
+        """QONNX's arithmetic within it."""
+        return Rule("Quant", self.low, self.high, self.rounding)
 
 
 def rounding_of(op: Op, default: str = "ROUND") -> str:
@@ -138,9 +117,8 @@ def quant(ctx: Context, op: Op, value: Value) -> tuple[Value, Quantizer]:
     scale, zero, span = quant_parameters(ctx, op)
     value, (s, z) = ground(ctx, op, value, scale, zero)
     if span.bits == 1 and span.signed:
-        return value, Quantizer(_signed_bit, (s, z), BIPOLAR, -1, 2, 1, s.astype(np.float64), z.astype(np.float64))
-    function = _rounded(span.rounding, span.low, span.high)
-    return value, Quantizer(function, (s, z), span.format, span.low, 1, span.high - span.low, s.astype(np.float64),
+        return value, Quantizer(sign(True), (s, z), BIPOLAR, -1, 2, 1, s.astype(np.float64), z.astype(np.float64))
+    return value, Quantizer(span.rule, (s, z), span.format, span.low, 1, span.high - span.low, s.astype(np.float64),
                             z.astype(np.float64))
 
 
@@ -153,7 +131,7 @@ def quant_parameters(ctx: Context, op: Op) -> tuple[np.ndarray, np.ndarray, Rang
 def bipolar_quant(ctx: Context, op: Op, value: Value) -> tuple[Value, Quantizer]:
     """The quantizer of a ``BipolarQuant`` operation on ``value``."""
     value, (s,) = ground(ctx, op, value, positive(op, ctx.array(op, 1)))
-    return value, Quantizer(bipolar, (), BIPOLAR, -1, 2, 1, s.astype(np.float64))
+    return value, Quantizer(sign(False), (), BIPOLAR, -1, 2, 1, s.astype(np.float64))
 
 
 def constant_quant(ctx: Context, op: Op, array: np.ndarray) -> Const:
@@ -161,12 +139,11 @@ def constant_quant(ctx: Context, op: Op, array: np.ndarray) -> Const:
     x = np.asarray(array, np.float32)
     if op.kind == "BipolarQuant":
         scale = positive(op, ctx.array(op, 1))
-        zero, form, y = np.zeros((), F), BIPOLAR, bipolar((), x)
+        zero, form, y = np.zeros((), F), BIPOLAR, sign(False)((), x)
     else:
         scale, zero, span = quant_parameters(ctx, op)
         form = span.format
-        integer = _signed_bit if form.bipolar else _rounded(span.rounding, span.low, span.high)
-        y = integer((scale, zero), x)
+        y = (sign(True) if form.bipolar else span.rule)((scale, zero), x)
     real = np.asarray((y - zero) * scale, np.float32)
     shape = real.shape
     wide, origin = (np.broadcast_to(a.astype(np.float64), shape) for a in (scale, zero))

@@ -183,10 +183,10 @@ def finish(ctx: Context, value: Value) -> Value:
     value = replace(value, index=before[1])
     if int(np.prod(value.index.shape)) == value.channels:
         value = ordered(ctx, op, value)
-    if ctx.nodes[value.node].inputs:  # the input stays what it is
-        ctx.views[value.node] = View(before[0], value)
     parts = value.affine()
     assert parts is not None
+    if ctx.nodes[value.node].inputs:  # the input stays what it is
+        ctx.views[value.node] = View(before[0], value.settled(*parts))
     scale, offset = (np.ravel(floats(part)) for part in parts)
     ctx.note(f"output {before[0]!r} is left as integers: real = {_shown(scale)} · integer + {_shown(offset)}")
     return value

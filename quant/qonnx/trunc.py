@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from ..formats import Format
+from ..rules import ROUNDING
 from .activation import quantize
 from .arrange import ground
 from .context import Context, operator
 from .op import Op
-from .quantizers import ROUNDING, Quantizer, positive, range_of, rounding_of
+from .quantizers import Quantizer, positive, range_of, rounding_of
 from .values import Value
 
 F = np.float32

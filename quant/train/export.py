@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import torch
 
 from bitloom import RequestError
@@ -11,8 +12,10 @@ from bitloom import RequestError
 from ..formats import Format
 from ..graph import Graph, Input, Node, Tensor
 from ..operators import ArgMax
+from ..reals import Entry, Meaning
+from ..rules import Rule
 from ..verifier import verify
-from .data import load, source
+from .data import Source, load, source
 from .network import Network
 from .nodes import Exporter
 from .score import score
@@ -30,7 +33,7 @@ def export(module: Network, spec: NetworkSpec) -> Graph:
         facts["note"] = info.note
     if data.more:
         facts["more"] = {name: score(graph, x, y) for name, (x, y) in data.more.items()}
-    return replace(graph, metadata=facts)
+    return replace(graph, metadata={**graph.metadata, **facts})
 
 
 @one_thread()
@@ -54,4 +57,12 @@ def graph_of(module: Network, spec: NetworkSpec) -> Graph:
         nodes += Exporter(module, info.input_format).nodes()
     index = Format.of_range(0, len(info.classes) - 1)
     nodes.append(ArgMax("argmax", (nodes[-1].name,), Tensor((1,), index)))
-    return verify(Graph(spec.name, tuple(nodes), "argmax", info.classes))
+    return verify(Graph(spec.name, tuple(nodes), "argmax", info.classes, meanings(info)))
+
+
+def meanings(info: Source) -> dict[str, object]:
+    """What the integers at both ends mean (:mod:`~bitloom.quant.reals`): the data set's own, and indices of classes."""
+    one, zero = np.ones(()), np.zeros(())
+    shape = Meaning(np.arange(info.features).reshape(info.shape), one, zero, zero)
+    entry = Entry(shape, Rule("nearest", info.input_format.lo, info.input_format.hi))
+    return {"input": entry.record(), "output": Meaning(np.zeros((), np.int64), one, zero, zero).record()}

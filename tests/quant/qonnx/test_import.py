@@ -89,7 +89,9 @@ def test_what_the_graph_is(tmp_path: Path) -> None:
     imported = import_qonnx(path)
     graph = imported.graph
     assert graph.name == "small_net" and [node.name for node in graph] == ["input", "fc1", "act1"]
-    assert graph.metadata["input"] == {"scale": 0.5, "offset": 0.0}
+    assert graph.metadata["input"] == {"scale": 0.5, "offset": 0.0, "shape": [2], "zero": 0.0, "quantizer": "Quant",
+                                       "low": -8, "high": 7, "rounding": "ROUND"}
+    assert graph.metadata["output"] == {"tensor": "t5", "scale": 0.25, "offset": 0.0, "shape": [2]}
     assert "small net.onnx" in str(graph.metadata["source"])
     assert graph.input.output.format == Format(4, signed=True)
     fc, act = graph["fc1"], graph["act1"]
@@ -120,7 +122,10 @@ def test_a_raw_input_is_what_the_user_says(options: dict[str, Any], fmt: Format,
     model = _raw(Net(0, (1, 2, 2)))
     imported = imported_from(model, **options)
     assert imported.graph.input.output.format == fmt
-    assert imported.graph.metadata["input"] == {"scale": scale, "offset": options.get("input_offset", 0.0)}
+    said: Any = imported.graph.metadata["input"]
+    assert (said["scale"], said["offset"]) == (scale, options.get("input_offset", 0.0))
+    assert (said["quantizer"], said["low"], said["high"], said["shape"]) == ("nearest", fmt.lo, fmt.hi, [1, 2, 2])
+    assert said.get("assumed", False) == (not options)
     agree(imported, model, count=40)
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import bitloom.quant.train.example as example
-from bitloom import RequestError, WorkError
+from bitloom import RequestError, WorkError, quant
 from bitloom.quant import Graph, load, run
 from bitloom.quant.train import NetworkSpec, compare, export, load_checkpoint, load_spec, train, train_example
 from bitloom.quant.train import load as load_data
@@ -52,7 +52,11 @@ def test_what_train_example_leaves(folder: Path) -> None:
     assert sorted(p.name for p in folder.iterdir()) == ["checkpoint.npz", "curve.svg", "graph.npz", "network.yaml"]
     graph, data = load(folder / "graph.npz"), load_data("digits")
     errors = int(np.sum(run(graph, data.x_test)[:, 0] != data.y_test))
-    assert graph.metadata == {"dataset": "digits", "samples": 450, "errors": errors, "accuracy": (450 - errors) / 450}
+    facts = {"dataset": "digits", "samples": 450, "errors": errors, "accuracy": (450 - errors) / 450}
+    assert {key: graph.metadata[key] for key in facts} == facts
+    pixels = quant.take(graph, data.x_test.reshape(-1, 8, 8).astype(np.float32))
+    assert np.array_equal(pixels.integers.reshape(450, 64), data.x_test) and not pixels.warning
+    assert quant.classes(graph, run(graph, pixels.integers)).shape == (450,)  # type: ignore[union-attr]
     assert graph.classes == tuple("0123456789")
     assert made.trained.accuracy == pytest.approx(graph.metadata["accuracy"])
     assert len(made.trained.history) == 2 and made.seconds > 0
