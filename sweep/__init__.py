@@ -5,10 +5,11 @@ from .pareto import front, fronts
 from .plot import draw
 from .point import Outcome, run_point
 from .results import write_results
-from .run import run_study
-from .study import Study, find_study, load_study, points
+from .run import OUT, run_study
+from .study import Study, find_study, load_study, name_of, points
 
 __all__ = [
+    "OUT",
     "Outcome",
     "Study",
     "draw",
@@ -16,6 +17,7 @@ __all__ = [
     "front",
     "fronts",
     "load_study",
+    "name_of",
     "points",
     "run_point",
     "run_study",

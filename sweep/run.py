@@ -25,12 +25,13 @@ from .results import write_results
 from .study import Study, points
 
 OUT = Path("build") / "sweep"
+"""Where studies are, each in a folder of its own."""
 
 PATIENCE_SECONDS = 3.0
 """How long a process may take to end its tools and tidy up, before it is told again."""
 
 
-def run_study(study: Study, out: str | Path = OUT, jobs: int = 1, progress: Progress = SILENT) -> list[Outcome]:
+def run_study(study: Study, out: str | Path, jobs: int = 1, progress: Progress = SILENT) -> list[Outcome]:
     """Build every point of ``study`` in a folder of its own below ``out``, with up to ``jobs`` processes.
 
     After each point ``study.json`` and ``study.csv`` are written anew, at the end ``pareto.svg``. A study that was

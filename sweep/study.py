@@ -14,12 +14,15 @@ from pydantic import BeforeValidator
 
 from bitloom import RequestError
 from bitloom.boards import board
-from bitloom.boards.design import NETWORK, Design, beside, make_design, resolve_model
+from bitloom.boards.design import NETWORK, Design, beside, make_design, resolve_model, short_name
 from bitloom.boards.schema import Strict, read_yaml, validated
 from bitloom.codegen import TARGETS
 
 LONGEST = 40
 """Characters up to which foldings are spelled out in the name of a point."""
+
+LONGEST_STUDY = 60
+"""Characters that a study's own name may have."""
 
 UTILIZATION: float = Design.model_fields["utilization"].default
 
@@ -79,6 +82,23 @@ def find_study(requests: Sequence[str], **options: Any) -> Study:
         raise RequestError(f"a study file stands alone, and there is more than {files[0]}: put the models into its "
                            "list models:")
     return load_study(files[0], **options)
+
+
+def name_of(study: Study, requests: Sequence[str]) -> str:
+    """What a study of ``requests`` is called: as its file, or after all that is varied, so that two have two folders.
+
+    What options laid over a file, or a name too long, is told by a digest.
+    """
+    digest = hashlib.sha256(study.model_dump_json().encode()).hexdigest()[:8]
+    if requests[0].endswith((".yaml", ".yml")) and Path(requests[0]).name != NETWORK:
+        stem = short_name(requests[0])
+        return stem if study == load_study(requests[0]) else f"{stem}-{digest}"
+    default = Study(models=study.models)
+    rates = (f"{np.format_float_positional(rate, trim='-')}fps" for rate in study.fps if rate is not None)
+    words = [*map(short_name, study.models), *(map(short_name, study.boards) if study.boards != default.boards else ()),
+             *(study.targets or ()), *rates, *([study.stage] if study.stage != default.stage else [])]
+    name = "-".join(words)
+    return name if len(name) <= LONGEST_STUDY else f"{name[: LONGEST_STUDY - 9]}-{digest}"
 
 
 def points(study: Study) -> list[Design]:

@@ -27,26 +27,27 @@ STAGES = ("estimate", "synthesis", "route")
 @click.option("--fps", multiple=True, type=click.FloatRange(min=0, min_open=True), metavar="N",
               help="Samples per second to reach; as often as you like.")
 @click.option("--stage", type=click.Choice(STAGES), help="How far each point is built [estimate].")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("build/sweep"),
-              show_default=True, help="Where results and the points' folders go.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path),
+              help="Where results and the points' folders go [build/sweep/<study>].")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
               help="Points under way at a time, each in a process of its own.")
-def sweep(requests: tuple[str, ...], out: Path, jobs: int, as_json: bool, **varied: Any) -> None:
+def sweep(requests: tuple[str, ...], out: Path | None, jobs: int, as_json: bool, **varied: Any) -> None:
     """Build every combination of MODELs, boards, targets and rates, and compare them.
 
     Instead of MODELs, a study file (YAML) can say what is varied: lists of models, boards, targets, fps, utilization
     and layers. Options given here replace the file's lists.
 
-    Each point has its own folder below --out; what is there already is not built again, so an interrupted study goes on
-    where it was. Points that do not fit or miss their clock stay in the table. Writes study.json, study.csv and
-    pareto.svg.
+    Each study has a folder of its own, named after its file or all that is varied, and each point one below it; what
+    is there already is not built again, so an interrupted study goes on where it was. Points that do not fit or
+    miss their clock stay in the table. Writes study.json, study.csv and pareto.svg.
     """
-    from bitloom.sweep import find_study, run_study
+    from bitloom.sweep import OUT, find_study, name_of, run_study
     from bitloom.sweep.plot import FILE
     from bitloom.sweep.results import CSV, JSON, results
 
     screen = Screen(as_json)
     study = find_study(requests, **varied)
+    out = out or OUT / name_of(study, requests)
     outcomes = run_study(study, out, jobs, screen)
     found = results(study, outcomes)
     print_points(screen, found["points"])

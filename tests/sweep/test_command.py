@@ -28,7 +28,8 @@ def test_the_table_has_every_point(run: Callable[..., Result]) -> None:
         ["point", "status", "PE×SIMD"], ["*", "tiny-icestick-area", "good"]]
     assert "wide-icestick-area" in lines[2] and "does not fit" in lines[2]
     assert any(line.startswith("wide-icestick-area: network") for line in lines)
-    assert lines[-3:] == ["build/sweep/study.json", "build/sweep/study.csv", "build/sweep/pareto.svg"]
+    place = "build/sweep/tiny-wide-icestick-area"
+    assert lines[-3:] == [f"{place}/study.json", f"{place}/study.csv", f"{place}/pareto.svg"]
     assert "2 of 2 points" in result.stderr
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bitloom import RequestError
-from bitloom.sweep import Study, find_study, load_study, points
+from bitloom.sweep import Study, find_study, load_study, name_of, points
 
 
 def names(study: Study) -> list[str]:
@@ -97,3 +97,14 @@ def test_a_wrong_study_is_one_line(folder: Path, text: str, words: list[str]) ->
 def test_a_study_file_stands_alone(folder: Path) -> None:
     with pytest.raises(RequestError, match=r"study\.yaml.*models:"):
         find_study(["study.yaml", "digits"])
+
+
+def test_two_studies_have_two_names(folder: Path) -> None:
+    study("models: [tiny.npz]\n", "mine.yaml")
+    requests: list[tuple[list[str], dict[str, object]]] = [
+        (["mine.yaml"], {}), (["mine.yaml"], {"fps": (9.0,)}), (["tiny.npz"], {}), (["tiny.npz"], {"fps": (9.0,)}),
+        (["tiny.npz", "wide.npz"], {"stage": "route"}), (["tiny.npz"], {"boards": [f"{n:09}.yaml" for n in range(9)]}),
+        (["tiny.npz"], {"boards": [f"{n:09}.yaml" for n in range(8)]})]
+    found = [name_of(find_study(names, **options), names) for names, options in requests]
+    assert found[0] == "mine" and found[2:5] == ["tiny", "tiny-9fps", "tiny-wide-route"]
+    assert len(set(found)) == len(found) and max(map(len, found)) <= 60
