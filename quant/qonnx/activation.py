@@ -37,24 +37,27 @@ def import_quant(ctx: Context, op: Op) -> Value | Const:
     return quantize(ctx, op, value, quantizer)
 
 
-def take_input(ctx: Context, op: Op, value: Value, quantizer: Quantizer) -> Value:
-    """The input's own quantizer: its integers are what the graph takes."""
+def take_input(ctx: Context, op: Op, value: Value, quantizer: Quantizer, tensor: str = "") -> Value:
+    """The input's own quantizer: its integers are what the graph takes; ``tensor`` as in :func:`shown`."""
     node = ctx.nodes[value.node]
     scale = tuple(float(s) for s in np.atleast_1d(quantizer.scale))
     ctx.place(Input(node.name, (), Tensor(node.output.shape, quantizer.format, scale)), False)
     ctx.entry = quantizer
     made = replace(value, scale=quantizer.scale, zero=quantizer.zero, offset=quantizer.offset, steps=())
-    return shown(ctx, op, made)
+    return shown(ctx, op, made, tensor)
 
 
-def shown(ctx: Context, op: Op, value: Value) -> Value:
-    """``value``, remembered as what the tensor that ``op`` gives is made of."""
-    ctx.views.setdefault(value.node, View(op.outputs[0], value))
+def shown(ctx: Context, op: Op, value: Value, tensor: str = "") -> Value:
+    """``value``, remembered as what ``tensor`` of the file is made of; by default, what ``op`` gives."""
+    ctx.views.setdefault(value.node, View(tensor or op.outputs[0], value))
     return replace(value, trail=())
 
 
-def quantize(ctx: Context, op: Op, value: Value, quantizer: Quantizer) -> Value:
-    """``value`` behind ``quantizer``: a threshold of its node, or what a function that is not monotone takes."""
+def quantize(ctx: Context, op: Op, value: Value, quantizer: Quantizer, tensor: str = "") -> Value:
+    """``value`` behind ``quantizer``: a threshold of its node, or what a function that is not monotone takes.
+
+    ``tensor`` as in :func:`shown`.
+    """
     lo, hi = ctx.ranges[value.node]
     if value.uniform and quantizer.uniform:
         lo, hi = lo.min(keepdims=True), hi.max(keepdims=True)
@@ -71,7 +74,7 @@ def quantize(ctx: Context, op: Op, value: Value, quantizer: Quantizer) -> Value:
         op.fail("the function between the sums and this quantizer neither rises nor falls throughout, and its "
                 f"argument is too wide for a table of {TABLE_BITS} bits", "quantize before the function as well")
     result = replace(value, node=made, scale=quantizer.scale, zero=quantizer.zero, offset=quantizer.offset, steps=())
-    return shown(ctx, op, result) if made != value.node else replace(result, trail=())
+    return shown(ctx, op, result, tensor) if made != value.node else replace(result, trail=())
 
 
 def _finite(op: Op, value: Value, q: np.ndarray) -> np.ndarray:

@@ -109,10 +109,12 @@ def _multiplied(ctx: Context, op: Op, value: Value, multipliers: np.ndarray) -> 
 def import_concat(ctx: Context, op: Op) -> Value:
     """Tensors one after the other along their channels, or flat ones along their only axis; constants among them."""
     operands = [ctx.operand(op, at) for at in range(len(op.inputs))]
-    first = next(ctx.value(op, at) for at, operand in enumerate(operands) if isinstance(operand, Value))
+    first = next(ctx.elements(op, at) for at, operand in enumerate(operands) if isinstance(operand, Value))
     ndim = first.index.ndim
     axis = op.axis("axis", 1, ndim)
-    parts = [ctx.value(op, at) if isinstance(operand, Value) else _of_channels(ctx, op, first, at, axis)
+    if any((o.type if isinstance(o, Value) else o.array.dtype.name) != first.type for o in operands):
+        op.fail("joins tensors of several types", "export the model again")
+    parts = [ctx.elements(op, at) if isinstance(operand, Value) else _of_channels(ctx, op, first, at, axis)
              for at, operand in enumerate(operands)]
     shapes = {tuple(np.delete(v.index.shape, axis)) for v in parts
               if isinstance(v, Value) and v.index.ndim == ndim}
@@ -198,7 +200,7 @@ def _side_by_side(ctx: Context, op: Op, values: list[Value], index: np.ndarray) 
         parts = tuple((np.arange(start, start + v.channels), tuple(step for step, _ in v.steps))
                       for v, start in zip(values, starts))
         steps = ((Side(parts), (op.inputs[0], values[0].index)),)
-    return Value(name, shape, index, steps=steps, batch=values[0].batch, **fields)
+    return Value(name, shape, index, steps=steps, batch=values[0].batch, type=values[0].type, **fields)
 
 
 def _joined(constants: list[np.ndarray], values: list[Value]) -> np.ndarray:

@@ -17,6 +17,7 @@ from ..operators import Conv, MatMul, Pool, Reshape
 from ..operators.spatial import extents
 from .model import ELEMENTS_LIMIT, Model
 from .op import Op
+from .types import FLOAT, computed
 from .values import Const, Value
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 Result = Value | Const
 Handler = Callable[["Context", Op], Result | tuple[Result | None, ...]]
+
+FEW = 1 << 16
+"""A function that neither rises nor falls is looked at for so many arguments."""
 
 HANDLERS: dict[str, Handler] = {}
 """Operator → what imports it."""
@@ -64,6 +68,8 @@ class Context:
     """What that quantizer computes."""
     assumed: bool = False
     """Whether nothing says what the input's integers are, so that 8 bits of 1/255 were taken."""
+    absorbed: set[Op] = field(default_factory=set)
+    """Operations that the quantizer in front of them does as well."""
 
     def note(self, text: str) -> None:
         """Tell the user something that was inferred or left out, once."""
@@ -78,13 +84,35 @@ class Context:
         return self.tensors[op.inputs[at]]
 
     def value(self, op: Op, at: int = 0) -> Value:
-        """Operand number ``at``, which depends on the network's input."""
+        """Operand number ``at``, which depends on the network's input: float32, to be computed with."""
+        value = self.elements(op, at)
+        if value.type != FLOAT:
+            op.fail(f"computes in {value.type}, and all is computed in {FLOAT}", f"cast to {FLOAT} in front of it (of "
+                    "integers: dequantize)")
+        return value
+
+    def elements(self, op: Op, at: int = 0) -> Value:
+        """Operand number ``at``, of any type: for operators that choose or move elements and leave them as they are."""
         operand = self.operand(op, at)
         if isinstance(operand, Const):
             op.fail(f"input {at + 1} must depend on the network's input, and is constant", "fold constants first")
         if operand.host is not None:
             op.fail(f"stands behind {operand.host.kind}, which is left to the host", "end the network there")
         return operand
+
+    def extremes(self, op: Op, value: Value) -> tuple[float, float]:
+        """The least and the greatest number that ``value`` can have."""
+        lo, hi = self.ranges[value.node]
+        ends = np.stack([lo, hi])
+        if not value.monotone:
+            width = int((hi - lo).max())
+            if width >= FEW:
+                op.fail("needs the range of a function that neither rises nor falls", "clip or quantize in front of it")
+            ends = np.minimum(lo + np.arange(width + 1)[:, None], hi)
+        real = value.real(ends)
+        if np.any(np.isnan(real)):
+            op.fail("the function before it is not a number for some sums", "look for roots and variances below 0")
+        return float(real.min()), float(real.max())
 
     def const(self, op: Op, at: int) -> Const:
         """Operand number ``at``, which is constant."""
@@ -96,7 +124,7 @@ class Context:
 
     def array(self, op: Op, at: int) -> np.ndarray:
         """The constant operand number ``at``: finite numbers."""
-        array = self.const(op, at).array
+        array = computed(op, self.const(op, at).array, op.inputs[at])
         if array.dtype.kind == "f" and not np.all(np.isfinite(array)):
             op.fail(f"constant {op.inputs[at]!r} must be finite, and NaN or infinite values occur", "train again")
         return array

@@ -13,6 +13,7 @@ from .branches import join
 from .context import Context, operator
 from .op import Op
 from .steps import SMOOTH, Elementwise
+from .types import INTEGERS, WHOLE
 from .values import Const, Step, Value
 
 F = np.float32
@@ -65,9 +66,10 @@ def import_bound(ctx: Context, op: Op) -> Value:
     if len(op.inputs) != 2:
         op.fail(f"takes two inputs here, not {len(op.inputs)}", "write it as several")
     at = 0 if isinstance(ctx.operand(op, 1), Const) else 1
+    value = _choosing(ctx, op, at)
     bound = np.asarray(ctx.array(op, 1 - at), F)
     free = np.full((), F(np.inf) if op.kind == "Max" else F(-np.inf))
-    return clip(ctx, op, ctx.value(op, at), *((bound, free) if op.kind == "Max" else (free, bound)))
+    return clip(ctx, op, value, *((bound, free) if op.kind == "Max" else (free, bound)))
 
 
 @operator("Pow")
@@ -104,6 +106,14 @@ def channelwise(op: Op, value: Value, constant: np.ndarray, axis: int = 1) -> np
     return constant.reshape(-1, *(1,) * (value.index.ndim - 1 - axis))
 
 
+def _choosing(ctx: Context, op: Op, at: int = 0) -> Value:
+    """An operand of which one of two numbers is chosen: float32, or integers that float32 holds."""
+    value = ctx.elements(op, at)
+    if value.type in INTEGERS and max(map(abs, ctx.extremes(op, value))) <= WHOLE:
+        return value
+    return ctx.value(op, at)
+
+
 def clip(ctx: Context, op: Op, value: Value, low: np.ndarray, high: np.ndarray) -> Value:
     """The values clipped, and nothing where no value reaches a bound."""
     done = applied(ctx, op, value, "Clip", low, high)
@@ -119,12 +129,13 @@ def clip(ctx: Context, op: Op, value: Value, low: np.ndarray, high: np.ndarray) 
 @operator("Relu")
 def import_relu(ctx: Context, op: Op) -> Value:
     """Nothing below 0."""
-    return clip(ctx, op, ctx.value(op), np.zeros((), F), np.full((), F(np.inf)))
+    return clip(ctx, op, _choosing(ctx, op), np.zeros((), F), np.full((), F(np.inf)))
 
 
 @operator("Clip", "HardTanh", "Hardtanh")
 def import_clip(ctx: Context, op: Op) -> Value:
     """Bounds as attributes or as inputs."""
+    value = _choosing(ctx, op)
     free = 1.0 if op.kind.lower() == "hardtanh" else float("inf")
     bounds = [op.number("min", op.number("min_val", -free)), op.number("max", op.number("max_val", free))]
     for at in (1, 2):
@@ -135,7 +146,7 @@ def import_clip(ctx: Context, op: Op) -> Value:
             bounds[at - 1] = float(array.ravel()[0])
     if bounds[0] > bounds[1]:
         op.fail(f"its bounds {bounds[0]:g} and {bounds[1]:g} are in the wrong order", "swap them")
-    return clip(ctx, op, ctx.value(op), *(np.full((), F(b)) for b in bounds))
+    return value if op in ctx.absorbed else clip(ctx, op, value, *(np.full((), F(b)) for b in bounds))
 
 
 @operator("LeakyRelu", "PRelu")

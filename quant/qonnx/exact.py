@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .reference import Context, entry, varying
+from .types import INTEGERS
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
@@ -200,6 +201,9 @@ def parameter(exact: Exact, node: NodeProto, at: int, index: Index, default: flo
     if node.op_type in ("QuantizeLinear", "DequantizeLinear") and values.ndim == 1:
         axis = int(exact.attributes(node).get("axis", 1))
         return Fraction(float(values[index[axis] if len(values) > 1 else 0]))
+    if node.op_type in ("QuantizeLinear", "DequantizeLinear") and values.ndim:
+        axis, block = (int(exact.attributes(node)[key]) for key in ("axis", "block_size"))
+        return Fraction(float(values[tuple(i // block if n == axis else i for n, i in enumerate(index))]))
     return Fraction(float(np.broadcast_to(values, shape)[index]))
 
 
@@ -234,8 +238,8 @@ def quantizer(
     scaled = abs(before.value) + Fraction(before.error)
     error = Fraction(before.error) + Fraction(UNIT * SLACK) * (2 * scaled + abs(zero * scale))
     if node.op_type == "QuantizeLinear":
-        info = np.iinfo(exact.context[node.output[0]].dtype)
-        return lambda value: Fraction(min(max(round(value / scale) + int(zero), info.min), info.max)), error
+        form = INTEGERS[exact.context[node.output[0]].dtype.name]
+        return lambda value: Fraction(min(max(round(value / scale) + int(zero), form.lo), form.hi)), error
     attributes = exact.attributes(node)
     rounding = ROUNDING[_text(attributes.get("rounding_mode", "FLOOR" if node.op_type == "Trunc" else "ROUND"))]
     if node.op_type == "Trunc":

@@ -143,6 +143,12 @@ def normalize(exact: Exact, node: NodeProto, name: str, index: Index) -> Near:
 
 
 
+def _cast(exact: Exact, node: NodeProto, name: str, index: Index) -> Near:
+    """The same number; towards 0 where it becomes an integer."""
+    x = exact.element(node.input[0], index)
+    return function(x, lambda v: Fraction(math.trunc(v)), 0) if exact.context[name].dtype.kind in "iu" else x
+
+
 def same(exact: Exact, node: NodeProto, name: str, index: Index) -> Near:
     """The rule of an operator that does nothing."""
     return exact.element(node.input[0], index)
@@ -154,7 +160,8 @@ ELEMENTWISE: dict[str, Rule] = {
     "Asinh": _smooth(_of_floats(math.asinh)),
     "Atan": _smooth(_of_floats(math.atan)),
     "BatchNormalization": normalize,
-    "Cast": same,
+    "Cast": _cast,
+    "CastLike": _cast,
     "Ceil": _unary(lambda v: Fraction(math.ceil(v))),
     "Celu": _with(lambda v, alpha: max(v, Fraction(0)) + min(_elu(v / alpha, alpha), Fraction(0)), alpha=1.0),
     "Clip": _clip,

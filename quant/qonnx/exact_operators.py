@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .exact import UNIT, Exact, Index, Near, Unjudged
+from .exact import UNIT, Exact, Index, Near, Unjudged, parameter
 from .exact_arithmetic import ZERO, add, divide, dot, extreme, multiply
 from .exact_elementwise import ELEMENTWISE, Rule
 
@@ -186,17 +186,9 @@ def _border(exact: Exact, node: NodeProto) -> Near:
 
 
 def _dequantize(exact: Exact, node: NodeProto, name: str, index: Index) -> Near:
-    shape = exact.shape(node.input[0])
-    axis = int(exact.attributes(node).get("axis", 1))
-
-    def constant(at: int) -> Near:
-        values = exact.context[node.input[at]]
-        return exact.element(node.input[at], () if values.ndim == 0 else
-                             ((index[axis % len(shape)],) if len(values) > 1 else (0,)))
-
-    zero = constant(2) if len(node.input) > 2 and node.input[2] else ZERO
     x = exact.element(node.input[0], index)
-    return multiply(Near(x.value - zero.value, x.error), constant(1))
+    zero, scale = parameter(exact, node, 2, index), parameter(exact, node, 1, index)
+    return multiply(Near(x.value - zero, x.error), Near(scale, 0.0))
 
 
 def _convolve_back(exact: Exact, node: NodeProto, name: str, index: Index) -> Near:

@@ -8,10 +8,12 @@ import numpy as np
 import onnx
 from onnx.reference import ReferenceEvaluator
 
+from ..formats import Format
 from .context import Context, operator
 from .op import Op
 from .shapes import MOVES
-from .values import Const, Quantized
+from .types import INTEGERS
+from .values import Const, Quantized, bare
 
 ELEMENTS = 1 << 28
 """Elements that a computed constant may have."""
@@ -40,11 +42,24 @@ def fold(ctx: Context, op: Op) -> tuple[Const, ...]:
     _bounded(op, [o.array for o in operands if o is not None])
     results = [Const(np.asarray(r)) for r in _run(ctx, op, [None if o is None else o.array for o in operands])]
     first = operands[0].quantized if operands and operands[0] is not None else None
-    if first is not None and op.kind in MOVES and op.kind != "Concat":
+    if op.kind == "Clip" and operands[0] is not None and (kind := operands[0].array.dtype.name) in INTEGERS:
+        results[0] = _narrowed(operands, INTEGERS[kind] if first is None else first.format, results[0])
+    elif first is not None and op.kind == "Cast":
+        kept = np.array_equal(results[0].array.astype(np.float64), ctx.const(op, 0).array.astype(np.float64))
+        results[0] = Const(results[0].array, first) if kept else results[0]
+    elif first is not None and op.kind in MOVES and op.kind != "Concat":
         results[0] = _moved(ctx, op, operands, first, results[0])
     elif op.kind in ("Mul", "Div") and len(results) == 1:
         results[0] = _scaled(op, operands, results[0])
     return tuple(results)
+
+
+def _narrowed(operands: list[Const | None], form: Format, result: Const) -> Const:
+    """Clipped integers, of which as many bits are left as the bounds need."""
+    low, high = (edge if o is None else choose(edge, int(o.array.ravel()[0])) for edge, choose, o in zip(
+        (form.lo, form.hi), (max, min), [*operands[1:], None, None]))
+    narrow = Format.of_range(low, high) if low < high else form
+    return Const(result.array, bare(result.array.astype(np.int64), narrow if narrow.bits < form.bits else form))
 
 
 def _moved(ctx: Context, op: Op, operands: list[Const | None], q: Quantized, result: Const) -> Const:

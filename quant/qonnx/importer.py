@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from onnx import TensorProto
 
 from bitloom import RequestError
 
@@ -17,6 +18,7 @@ from ..rules import Rule
 from ..verifier import verify
 from . import (  # noqa: F401  (each registers its operators)
     activation,
+    casts,
     elementwise,
     fold,
     linear,
@@ -36,6 +38,7 @@ from .imported import Imported, meaning_of
 from .layout import input_order
 from .model import Model, parse, read
 from .op import Op
+from .types import FLOAT, INTEGERS
 from .values import Const, Value
 
 QUANTIZERS = ("Quant", "IntQuant", "BipolarQuant", "QuantizeLinear")
@@ -85,7 +88,7 @@ def _from_model(model: Model, name: str, input_format: Format | None, input_scal
     ctx.tensors.update((n, Const(a)) for n, a in model.constants.items())
     given = input_format is not None or input_scale is not None or input_offset != 0.0
     _enter(ctx, given, input_format, input_scale, input_offset)
-    for op in model.ops:
+    for op in sorted(model.ops, key=lambda op: op in model.varying):  # constants first, in case one looks ahead at them
         _import(ctx, op)
     result = ctx.tensors.get(model.output)
     if not isinstance(result, Value):
@@ -133,18 +136,25 @@ def _import(ctx: Context, op: Op) -> None:
 def _enter(ctx: Context, given: bool, form: Format | None, scale: float | None, offset: float) -> None:
     """The graph's input: as the user says, as the first quantizer says, or 8 bits of 1/255."""
     model = ctx.model
-    kind = model.input_type
+    kind = INTEGERS.get(model.input_type)
+    if kind is None and model.input_type not in (FLOAT, "float64"):
+        raise ImportFailure(f"{model.source}: input {model.input!r} is of type {model.input_type}, and all is computed "
+                            f"in {FLOAT}; export the model in {FLOAT}")
     ctx.direct = None if given else _direct(model)
     if ctx.direct is None and not given:
-        if kind.kind in "iu" and kind.itemsize <= 4:
-            form, scale = Format(8 * kind.itemsize, kind.kind == "i"), 1.0
+        if kind is not None and kind.bits <= 32:
+            form, scale = kind, 1.0
         else:
             ctx.assumed = True
             ctx.note(f"input {model.input!r} has no quantizer right behind it: 8 bits unsigned, scale 1/255 assumed, "
                      "which are real numbers of 0 to 1; give its own format and scale (--input i8 --scale 0.05, or "
                      "input_format and input_scale), or put a quantizer at the network's input")
     form = form or PIXEL
-    scale = (1 / 255 if form == PIXEL else 1.0) if scale is None else float(scale)
+    scale = (1 / 255 if form == PIXEL and kind is None else 1.0) if scale is None else float(scale)
+    if kind is not None and (scale % 1 or offset % 1 or not kind.lo <= form.lo * scale + offset
+                             or not form.hi * scale + offset <= kind.hi):
+        raise ImportFailure(f"{model.source}: input {model.input!r} takes integers of type {model.input_type}, and "
+                            f"{form} at scale {scale:g} and offset {offset:g} are others; leave out scale and offset")
     index = input_order(model)
     shape = index.shape
     node = Input("input", (), Tensor(shape, form, (scale,)))
@@ -152,23 +162,19 @@ def _enter(ctx: Context, given: bool, form: Format | None, scale: float | None, 
     order = np.empty(int(np.prod(shape)), np.int64)
     order[index.ravel()] = np.arange(order.size)
     value = Value("input", shape, order.reshape(model.input_shape), scale=np.asarray(scale), offset=np.asarray(offset))
-    ctx.tensors[model.input] = replace(value, trail=(model.input,))
+    ctx.tensors[model.input] = replace(value, trail=(model.input,), type=model.input_type)
     if ctx.direct is None:
         ctx.views["input"] = View(model.input, value)
-
-
-def _readers(model: Model, tensor: str) -> list[Op]:
-    return [op for op in model.ops if tensor in op.inputs and op.kind not in ("Shape", "Size")]
 
 
 def _direct(model: Model) -> Op | None:
     """The quantizer that alone reads the input, but for shapes."""
     tensor = model.input
-    while len(readers := _readers(model, tensor)) == 1 and tensor != model.output:
+    while len(readers := model.reading(tensor)) == 1 and tensor != model.output:
         op = readers[0]
         if op.kind in QUANTIZERS and op.inputs[0] == tensor:
             return op
-        if op.kind not in shapes.SHAPES:
+        if op.kind not in shapes.SHAPES and not (op.kind == "Cast" and op.attributes.get("to") == TensorProto.FLOAT):
             return None
         tensor = op.outputs[0]
     return None

@@ -22,6 +22,9 @@ from .weights import LIMIT_BITS, Weights, weights_of
 MULTIPLIER_BITS = 32
 """Bits that a multiplier of weights may have."""
 
+LEVEL_BITS = 12
+"""Bits that the ratio of scales within one row of weights may have."""
+
 WIDE = 16
 """Multipliers from here on are worth a note."""
 
@@ -44,7 +47,8 @@ def fold(ctx: Context, op: Op, ints: np.ndarray, scale: np.ndarray, a: list[Frac
     """
     row, column = scale[:, :1], scale[:1] / scale[:1, :1]
     if not np.allclose(row * column, scale, rtol=2.0**-40, atol=0):
-        op.fail("its weights' scale changes within rows and columns", "use one scale per output")
+        ints, scale = _levelled(op, ints, scale)
+        row, column = scale[:, :1], scale[:1] / scale[:1]
     factors = [f * Fraction(float(c)) for f, c in zip(a, column[0])]
     used = np.any(ints != 0, axis=0)
     ratio = integer_ratio([f if u else Fraction(0) for f, u in zip(factors, used)], MULTIPLIER_BITS)
@@ -64,6 +68,19 @@ def fold(ctx: Context, op: Op, ints: np.ndarray, scale: np.ndarray, a: list[Frac
     if any(z is None for z in zero):
         return Folded(whole, scales, np.zeros(len(ints)), scales * np.array([float(s) for s in shift]))
     return Folded(whole, scales, -np.array(zero, np.float64), np.zeros(len(ints)))
+
+
+def _levelled(op: Op, ints: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The same weights with one scale per row, where scales within it are in the ratio of integers of few bits."""
+    rows, units = [], []
+    for row, own in zip(ints, scale):
+        ratio = integer_ratio([Fraction(float(s)) if i else Fraction(0) for i, s in zip(row, own)], LEVEL_BITS)
+        if ratio is None:
+            op.fail("its weights' scale changes within rows and columns", "use one scale per output, or scales that "
+                    "are powers of two")
+        rows.append(row * np.array(ratio[0], np.int64))
+        units.append(float(ratio[1]))
+    return np.array(rows), np.broadcast_to(np.array(units)[:, None], scale.shape)
 
 
 def _shift(ints: np.ndarray, terms: list[Fraction]) -> list[Fraction]:

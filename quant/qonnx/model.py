@@ -16,6 +16,7 @@ from google.protobuf.message import DecodeError
 
 from .failure import ImportFailure
 from .op import Op
+from .types import FLOAT, YOUNGER, name_of
 
 SIZE_LIMIT = 1 << 30
 """Bytes that a file may have."""
@@ -25,9 +26,6 @@ ELEMENTS_LIMIT = 1 << 25
 
 STANDARD = ("", "ai.onnx")
 """Names of ONNX' own domain; older exporters put the quantizers there too."""
-
-SMALL_TYPES = {"int4": np.int8, "uint4": np.uint8, "int2": np.int8, "uint2": np.uint8, "bfloat16": np.float32}
-"""Element types of ONNX that NumPy lacks → what holds them."""
 
 QONNX = ("qonnx.custom_op", "finn.custom_op", "onnx.brevitas")
 """What the names of the quantizers' domains begin with."""
@@ -42,13 +40,19 @@ class Model:
     constants: dict[str, np.ndarray]
     input: str
     input_shape: tuple[int, ...]
-    input_type: np.dtype
+    input_type: str
     batch: int
     """How many samples the file's tensors hold: 1 where its input leaves that open."""
     output: str
     opset: int
     notes: tuple[str, ...]
     readers: Counter[str] = field(default_factory=Counter)
+    varying: frozenset[Op] = frozenset()
+    """The operations that depend on the input, or on its shape."""
+
+    def reading(self, tensor: str) -> list[Op]:
+        """The operations that read ``tensor``, but for its shape."""
+        return [op for op in self.ops if tensor in op.inputs and op.kind not in ("Shape", "Size")]
 
 
 def read(path: str | Path) -> onnx.ModelProto:
@@ -92,8 +96,18 @@ def parse(proto: onnx.ModelProto, source: str) -> Model:
     shape, batch, notes = _shape(source, inputs[0])
     kind = inputs[0].type.tensor_type.elem_type
     opset = max((o.version for o in proto.opset_import if o.domain in STANDARD), default=13)
-    dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(kind)) if kind else np.dtype(np.float32)
-    return Model(source, ops, constants, entry, shape, dtype, batch, output, opset, notes + left, read_by)
+    return Model(source, ops, constants, entry, shape, name_of(kind) if kind else FLOAT, batch, output, opset,
+                 notes + left, read_by, _varying(ops, entry))
+
+
+def _varying(ops: tuple[Op, ...], entry: str) -> frozenset[Op]:
+    """The operations that depend on the tensor ``entry``."""
+    names, found = {entry}, set()
+    for op in ops:
+        if names.intersection(op.inputs):
+            found.add(op)
+            names.update(op.outputs)
+    return frozenset(found)
 
 
 def _output(
@@ -141,10 +155,11 @@ def _one(source: str, what: str, names: list[str]) -> str:
 
 
 def _array(source: str, tensor: onnx.TensorProto) -> np.ndarray:
+    if tensor.data_type in YOUNGER:
+        raise ImportFailure(f"{source}: constant {tensor.name!r} is of type {name_of(tensor.data_type)}, which onnx "
+                            f"{onnx.__version__} cannot read; store it with 4 bits")
     try:
-        array = np.asarray(onnx.numpy_helper.to_array(tensor))
-        small = SMALL_TYPES.get(array.dtype.name)  # types that numpy does not have
-        return array if small is None else array.astype(small)
+        return np.asarray(onnx.numpy_helper.to_array(tensor))
     except (ValueError, TypeError, KeyError, RuntimeError, OSError, AttributeError) as error:
         raise ImportFailure(f"{source}: constant {tensor.name!r} cannot be read ({type(error).__name__}: {error}); "
                             "export the model again, external data beside it") from error

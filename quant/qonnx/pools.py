@@ -54,7 +54,7 @@ def _trimmed(spatial: Axes, extent: Axes, stride: Axes, pads: Pads) -> Axes:
 def import_max_pool(ctx: Context, op: Op) -> Value:
     """The greatest real number of each window: the greatest integer where the function behind it rises."""
     nhwc = op.kind == "MaxPoolNHWC"
-    value = ctx.value(op)
+    value = ctx.elements(op)
     value = entering(op, replace(value, index=np.moveaxis(value.index, -1, 1)) if nhwc else value)
     spatial = value.index.shape[2:]
     if any(ctx.model.readers[name] for name in op.outputs[1:] if name):
@@ -68,7 +68,8 @@ def import_max_pool(ctx: Context, op: Op) -> Value:
     form = ctx.nodes[value.node].output
     name = ctx.emit("pool", Pool, (value.node,), shape, form.format, value.scale, kind="max", kernel=kernel,
                     stride=stride)
-    made = replace(placed(name, shape), scale=value.scale, zero=value.zero, offset=value.offset, steps=value.steps)
+    made = replace(placed(name, shape), scale=value.scale, zero=value.zero, offset=value.offset, steps=value.steps,
+                   type=value.type)
     made = replace(made, index=np.moveaxis(made.index, 1, -1)) if nhwc else made
     return leaving(op, made)
 
@@ -137,7 +138,7 @@ def _averaged(ctx: Context, op: Op, value: Value, kernel: Axes, stride: Axes, pa
 @operator("ReduceMean", "ReduceSum", "ReduceMax")
 def import_reduce(ctx: Context, op: Op) -> Value:
     """A global pool over all axes but the batch and one, the channels."""
-    value = ctx.value(op)
+    value = ctx.elements(op) if op.kind == "ReduceMax" else ctx.value(op)
     ndim = value.index.ndim
     axes = listed(ctx, op, "axes", 1)
     if op.flag("noop_with_empty_axes", 0) and not axes:
@@ -155,7 +156,7 @@ def import_reduce(ctx: Context, op: Op) -> Value:
         name = ctx.emit("pool", Pool, (rising.node,), (*(1,) * len(spatial), rising.channels),
                         ctx.nodes[rising.node].output.format, rising.scale, kind="max", kernel=spatial, stride=spatial)
         made = replace(placed(name, ctx.nodes[name].output.shape), scale=rising.scale, zero=rising.zero,
-                       offset=rising.offset, steps=rising.steps)
+                       offset=rising.offset, steps=rising.steps, type=rising.type)
     else:
         counted = np.ones(spatial) if op.kind == "ReduceMean" else None
         made = _averaged(ctx, op, last(ctx, op, moved), spatial, spatial, ((0, 0),) * len(spatial), counted)

@@ -22,7 +22,7 @@ from .values import Value
 @operator("Resize", "Upsample")
 def import_resize(ctx: Context, op: Op) -> Value:
     """Nearest neighbour by whole factors, along all axes but the batch's and the channels'."""
-    value = ctx.value(op)
+    value = ctx.elements(op)
     mode = op.text("mode", "nearest")
     if mode != "nearest":
         op.fail(f"mode {mode!r} is not supported", "upsample to the nearest neighbour")
@@ -100,7 +100,7 @@ def _nearest(op: Op, size: int, new: int) -> np.ndarray:
 @operator("DepthToSpace")
 def import_depth_to_space(ctx: Context, op: Op) -> Value:
     """Blocks of channels as blocks of positions."""
-    value = entering(op, ctx.value(op))
+    value = entering(op, ctx.elements(op))
     block, mode = op.flag("blocksize", 0), op.text("mode", "DCR")
     _, channels, *spatial = value.index.shape
     if block < 1 or channels % block**2 or len(spatial) != 2 or mode not in ("DCR", "CRD"):
@@ -115,7 +115,7 @@ def import_depth_to_space(ctx: Context, op: Op) -> Value:
 @operator("SpaceToDepth")
 def import_space_to_depth(ctx: Context, op: Op) -> Value:
     """Blocks of positions as blocks of channels: a convolution with one-hot weights."""
-    value = entering(op, ctx.value(op))
+    value = entering(op, ctx.elements(op))
     block = op.flag("blocksize", 0)
     _, channels, *spatial = value.index.shape
     if block < 1 or len(spatial) != 2 or any(n % block for n in spatial):

@@ -73,7 +73,7 @@ def index_of_greatest(ctx: Context, op: Op, default: int, keep: bool) -> Value:
     classes = value.channels
     name = ctx.emit("argmax", ArgMax, (value.node,), (*lead, 1), Format.of_range(0, classes - 1), ONE)
     shape = [1 if i == axis else n for i, n in enumerate(shape)] if keep else shape[:axis] + shape[axis + 1 :]
-    made = natural(name, (*lead, 1), tuple(shape))
+    made = natural(name, (*lead, 1), tuple(shape), type="int64")
     ctx.views[name] = View(op.outputs[-1], made)
     return made
 

@@ -16,11 +16,11 @@ MOVES = ("Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Identity", 
          "Expand", "Split", "Concat")
 """Operators that keep the values of their first operand; on constants they keep the integers behind them too."""
 
-SHAPES = ("Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Identity", "Dropout", "Cast")
+SHAPES = ("Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Identity", "Dropout")
 """Those that keep every element of it, once."""
 
 
-@operator("Identity", "Dropout", "Cast", "DebugMarker")
+@operator("Identity", "Dropout", "DebugMarker")
 def import_identity(ctx: Context, op: Op) -> Value | tuple[Value | None, ...]:
     """Nothing to do."""
     value = _any(ctx, op)
@@ -30,8 +30,6 @@ def import_identity(ctx: Context, op: Op) -> Value | tuple[Value | None, ...]:
         training = ctx.optional(op, 2)
         if op.flag("is_test", 1) == 0 or (training is not None and np.any(training)):
             op.fail("is in training mode", "export the model in eval mode")
-    if op.kind == "Cast":
-        op.ignore("to", "saturate")
     return (value, *(None,) * (len(op.outputs) - 1))
 
 
@@ -178,7 +176,7 @@ def _of_the_batch(ctx: Context, op: Op, value: Value, axis: int, places: Iterabl
 @operator("Slice")
 def import_slice(ctx: Context, op: Op) -> Value:
     """Every so many elements between two bounds on some axes."""
-    value = ctx.value(op)
+    value = ctx.elements(op)
     starts, ends = listed(ctx, op, "starts", 1), listed(ctx, op, "ends", 2)
     if starts is None or ends is None or len(starts) != len(ends):
         op.fail("needs as many ends as starts", "export the model again")
@@ -197,7 +195,7 @@ def import_slice(ctx: Context, op: Op) -> Value:
 @operator("Gather")
 def import_gather(ctx: Context, op: Op) -> Value:
     """Constant places along one axis."""
-    value = ctx.value(op)
+    value = ctx.elements(op)
     places, axis = ctx.array(op, 1).astype(np.int64), op.axis("axis", 0, value.index.ndim)
     if _of_the_batch(ctx, op, value, axis, places.ravel()) and places.ndim == 1:
         return value
@@ -208,7 +206,7 @@ def import_gather(ctx: Context, op: Op) -> Value:
 @operator("Split")
 def import_split(ctx: Context, op: Op) -> tuple[Value, ...]:
     """Parts along one axis."""
-    value = ctx.value(op)
+    value = ctx.elements(op)
     axis, count = op.axis("axis", 0, value.index.ndim), len(op.outputs)
     if op.flag("num_outputs", count) != count:
         op.fail(f"num_outputs {op.flag('num_outputs', count)} does not fit {count} outputs", "export the model again")

@@ -96,7 +96,8 @@ def padded(ctx: Context, value: Value, pads: Pads, border: int) -> Value:
         form = Format.of_range(min(int(lo.min()), form.lo, border), max(int(hi.max()), form.hi, border))
     shape = (*(n + sum(p) for n, p in zip(value.shape, pads)), value.channels)
     name = ctx.emit("pad", Pad, (value.node,), shape, form, value.scale, padding=pads, value=border)
-    return replace(placed(name, shape), scale=value.scale, zero=value.zero, offset=value.offset, steps=value.steps)
+    return replace(placed(name, shape), scale=value.scale, zero=value.zero, offset=value.offset, steps=value.steps,
+                   type=value.type)
 
 
 def zero_padded(ctx: Context, op: Op, value: Value, pads: Pads, real: Fraction = Fraction(0)) -> Value:
@@ -190,7 +191,7 @@ def import_pad(ctx: Context, op: Op) -> Value:
     """A constant border around the positions, channels of one constant, and what negative pads cut off."""
     if op.text("mode", "constant") != "constant":
         op.fail(f"mode {op.text('mode', 'constant')!r} is not supported", "pad with a constant")
-    value = ctx.value(op)
+    value = ctx.elements(op)
     pads, ndim = listed(ctx, op, "pads", 1) or (), value.index.ndim
     axes = tuple(a % ndim for a in listed(ctx, op, "axes", 3) or range(ndim))
     border = ctx.optional(op, 2)

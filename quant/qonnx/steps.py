@@ -36,6 +36,7 @@ EXACT: dict[str, Function] = {
     "Abs": np.abs,
     "Floor": np.floor,
     "Ceil": np.ceil,
+    "Cast": np.trunc,
     "Round": np.round,
     "Sign": np.sign,
     "Sqrt": np.sqrt,
@@ -44,7 +45,7 @@ EXACT: dict[str, Function] = {
 """Operator → its function of float32 arrays, constants behind the argument; every operation rounds once."""
 
 MONOTONE = {"Add", "Sub", "RSub", "Mul", "Div", "Neg", "BatchNorm", "Clip", "HardSigmoid", "Floor", "Ceil", "Round",
-            "Sign", "Sqrt"}
+            "Cast", "Sign", "Sqrt"}
 """Operators that rise or fall throughout, whatever their constants."""
 
 AFFINE: dict[str, Callable[..., Affine]] = {

@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from ..formats import Format
+from .types import FLOAT
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +25,11 @@ class Quantized:
     scale: np.ndarray
     zero: np.ndarray
     format: Format
+
+
+def bare(ints: np.ndarray, form: Format) -> Quantized:
+    """Integers that stand for themselves."""
+    return Quantized(ints, np.broadcast_to(np.ones(()), ints.shape), np.broadcast_to(np.zeros(()), ints.shape), form)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +109,8 @@ class Value:
     """The names that the node's integers had in the file, in order."""
     batch: int = 0
     """The axis of the tensor along which the file's samples lie, outermost on it."""
+    type: str = FLOAT
+    """The tensor's element type in the file."""
     host: Host | None = None
     """An operator at the end of the network that is left to the host."""
 

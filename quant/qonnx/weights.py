@@ -9,6 +9,7 @@ import numpy as np
 from ..formats import BIPOLAR, Format
 from .context import format_of
 from .op import Op
+from .types import computed
 from .values import Const
 
 LIMIT_BITS = 32
@@ -32,12 +33,12 @@ class Weights:
 
 def weights_of(op: Op, const: Const, name: str) -> Weights:
     """The integers of the constant ``name``; refused where it is made of none."""
-    quantized = const.quantized
+    quantized, array = const.quantized, computed(op, const.array, name)
     if quantized is not None and np.abs(quantized.zero).max(initial=0) < 1 << LIMIT_BITS:
         zero = np.rint(quantized.zero).astype(np.int64)
         if np.array_equal(zero, quantized.zero):
             return Weights(quantized.ints - zero, quantized.scale, quantized.format)
-    found = recognized(const.array)
+    found = recognized(array)
     if found is None:
         op.fail(f"its weights {name!r} are floats without a quantizer", "quantize them (Brevitas: weight_quant=…)")
     ints, scale = found

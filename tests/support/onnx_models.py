@@ -460,11 +460,11 @@ def last_layout(domain: str) -> Case:
 @case
 def aliases(domain: str) -> Case:
     """Other names: IntQuant for Quant, constants as nodes, a debugging marker, sizes, logarithms of classes."""
-    net = Net(11, (2, 3), domain or GENERAL)
+    net = Net(11, (2, 3), domain or GENERAL, 15)
     x = net.add("IntQuant", "x", np.float32(0.125), 0.0, 6.0, domain=net.domain, signed=1, narrow=0)
     net.nodes.append(helper.make_node("Constant", [], ["shape"], value_ints=[-1, 6]))
     x = net.add("Reshape", x, "shape")
-    x = net.add("DebugMarker", x, domain=net.domain, export_debug_name="here")
+    x = net.add("CastLike", net.add("DebugMarker", x, domain=net.domain, export_debug_name="here"), np.zeros(1))
     factor = net.add("Cast", net.add("Size", net.add("Identity", np.zeros(4))), to=1)
     x = net.quant(net.add("Div", net.dense(x, 6, 5), factor), 0.11, 4)
     return Case(net.model(net.add("LogSoftmax", net.dense(x, 5, 4), axis=1)))
