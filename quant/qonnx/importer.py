@@ -32,6 +32,7 @@ from . import (  # noqa: F401  (each registers its operators)
     transposed,
     trunc,
 )
+from .annotations import annotated
 from .context import HANDLERS, Context, Result, View, safe_name
 from .failure import ImportFailure
 from .imported import Imported, meaning_of
@@ -85,7 +86,7 @@ def _from_model(model: Model, name: str, input_format: Format | None, input_scal
                 input_offset: float) -> Imported:
     source = model.source
     ctx = Context(model, notes=list(model.notes))
-    ctx.tensors.update((n, Const(a)) for n, a in model.constants.items())
+    ctx.tensors.update((n, annotated(a, model.datatypes.get(n))) for n, a in model.constants.items())
     given = input_format is not None or input_scale is not None or input_offset != 0.0
     _enter(ctx, given, input_format, input_scale, input_offset)
     for op in sorted(model.ops, key=lambda op: op in model.varying):  # constants first, in case one looks ahead at them
@@ -140,21 +141,30 @@ def _enter(ctx: Context, given: bool, form: Format | None, scale: float | None, 
     if kind is None and model.input_type not in (FLOAT, "float64"):
         raise ImportFailure(f"{model.source}: input {model.input!r} is of type {model.input_type}, and all is computed "
                             f"in {FLOAT}; export the model in {FLOAT}")
-    ctx.direct = None if given else _direct(model)
+    said = model.datatypes.get(model.input)
+    whole = said is not None and said.scale == 1.0
+    ctx.direct = None if given or whole else _direct(model)
     if ctx.direct is None and not given:
         if kind is not None and kind.bits <= 32:
             form, scale = kind, 1.0
+        elif said is not None:
+            form, scale = said.format, said.scale
+            ctx.note(f"input {model.input!r} is annotated as {said.name}: the graph takes its integers")
         else:
             ctx.assumed = True
             ctx.note(f"input {model.input!r} has no quantizer right behind it: 8 bits unsigned, scale 1/255 assumed, "
                      "which are real numbers of 0 to 1; give its own format and scale (--input i8 --scale 0.05, or "
                      "input_format and input_scale), or put a quantizer at the network's input")
     form = form or PIXEL
+    if said is not None and whole:
+        kind = said.format
     scale = (1 / 255 if form == PIXEL and kind is None else 1.0) if scale is None else float(scale)
     if kind is not None and (scale % 1 or offset % 1 or not kind.lo <= form.lo * scale + offset
                              or not form.hi * scale + offset <= kind.hi):
-        raise ImportFailure(f"{model.source}: input {model.input!r} takes integers of type {model.input_type}, and "
-                            f"{form} at scale {scale:g} and offset {offset:g} are others; leave out scale and offset")
+        raise ImportFailure(f"{model.source}: input {model.input!r} takes integers of type "
+                            f"{said.name if said is not None and whole else model.input_type}, and {form} at scale "
+                            f"{scale:g} and offset {offset:g} are others; leave out --input, --scale and --offset (or "
+                            f"give --input {kind} --scale 1)")
     index = input_order(model)
     shape = index.shape
     node = Input("input", (), Tensor(shape, form, (scale,)))

@@ -14,6 +14,8 @@ import onnx
 import onnx.inliner
 from google.protobuf.message import DecodeError
 
+from .annotations import Datatype, datatypes
+from .domains import STANDARD, known
 from .failure import ImportFailure
 from .op import Op
 from .types import FLOAT, YOUNGER, name_of
@@ -23,12 +25,6 @@ SIZE_LIMIT = 1 << 30
 
 ELEMENTS_LIMIT = 1 << 25
 """Elements that one sample of any tensor may have."""
-
-STANDARD = ("", "ai.onnx")
-"""Names of ONNX' own domain; older exporters put the quantizers there too."""
-
-QONNX = ("qonnx.custom_op", "finn.custom_op", "onnx.brevitas")
-"""What the names of the quantizers' domains begin with."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +43,8 @@ class Model:
     opset: int
     notes: tuple[str, ...]
     readers: Counter[str] = field(default_factory=Counter)
+    datatypes: dict[str, Datatype] = field(default_factory=dict)
+    """What FINN's annotations say of tensors."""
     varying: frozenset[Op] = frozenset()
     """The operations that depend on the input, or on its shape."""
 
@@ -97,7 +95,7 @@ def parse(proto: onnx.ModelProto, source: str) -> Model:
     kind = inputs[0].type.tensor_type.elem_type
     opset = max((o.version for o in proto.opset_import if o.domain in STANDARD), default=13)
     return Model(source, ops, constants, entry, shape, name_of(kind) if kind else FLOAT, batch, output, opset,
-                 notes + left, read_by, _varying(ops, entry))
+                 notes + left, read_by, datatypes(graph), _varying(ops, entry))
 
 
 def _varying(ops: tuple[Op, ...], entry: str) -> frozenset[Op]:
@@ -179,7 +177,7 @@ def _attribute(node: onnx.NodeProto, name: str, source: str, a: onnx.AttributePr
 
 def _op(source: str, node: onnx.NodeProto) -> Op:
     name = node.name or (node.output[0] if node.output else "?")
-    if node.domain not in STANDARD and not node.domain.startswith(QONNX):
+    if not known(node.domain):
         raise ImportFailure(f"node {name!r} ({node.op_type}): operators of the domain {node.domain!r} are unknown; "
                             "export with standard ONNX and QONNX operators")
     attributes = {a.name: _attribute(node, name, source, a) for a in node.attribute}

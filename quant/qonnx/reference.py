@@ -14,15 +14,13 @@ import numpy as np
 
 from bitloom import RequestError, WorkError
 
+from .domains import DIALECTS, GENERAL
+
 if TYPE_CHECKING:
     from onnx import ModelProto, ValueInfoProto
 
 Context = dict[str, np.ndarray]
 """Every tensor of a file by its name, the samples of a batch along the first axis where they matter."""
-
-DOMAIN = "qonnx.custom_op.general"
-DIALECTS = ("onnx.brevitas", "finn.custom_op.general", "finn.custom_op.registry", "")
-"""Domains under which other tools write the operators of :data:`DOMAIN`."""
 
 BATCH_BYTES = 1 << 28
 """How much memory the tensors of one batch may take."""
@@ -149,8 +147,8 @@ def _one_dialect(model: ModelProto) -> None:
     from qonnx.custom_op.registry import is_custom_op
 
     for node in model.graph.node:
-        if node.domain in DIALECTS and is_custom_op(DOMAIN, node.op_type):
-            node.domain = DOMAIN
+        if node.domain in DIALECTS and is_custom_op(GENERAL, node.op_type):
+            node.domain = GENERAL
 
 
 def _spell_out(model: ModelProto) -> None:

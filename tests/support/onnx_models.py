@@ -15,7 +15,7 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 from bitloom.quant import Format
 
 GENERAL = "qonnx.custom_op.general"
-DIALECTS = (GENERAL, "finn.custom_op.general", "onnx.brevitas", "")
+DIALECTS = (GENERAL, "finn.custom_op.general", "onnx.brevitas", "finn", "")
 """Domains in which files keep QONNX's own operators."""
 
 

@@ -64,7 +64,7 @@ def test_random_networks_agree_with_the_executor(first: int) -> None:
 def test_random_perceptrons_agree_with_the_executor(seed: int) -> None:
     rng = np.random.default_rng(seed)
     widths = [int(n) for n in rng.integers(3, 14, 4)]
-    net = Net(seed, (widths[0],), DIALECTS[seed % 4])
+    net = Net(seed, (widths[0],), DIALECTS[seed % len(DIALECTS)])
     x = net.quant("x", rng.uniform(0.01, 0.3), int(rng.integers(2, 9)), signed=int(rng.integers(2)))
     for inputs, outputs in pairwise(widths):
         scale = rng.uniform(0.02, 0.3, (outputs, 1)) if rng.integers(2) else 2.0 ** -int(rng.integers(1, 6))
