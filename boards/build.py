@@ -26,6 +26,7 @@ from .flow import (
     Routed,
     Synthesis,
     TimingError,
+    TooLargeError,
     Workbench,
     check_fit,
     check_plausible,
@@ -34,7 +35,7 @@ from .flow import (
     synthesize,
 )
 from .link import baud_divisor
-from .link_cost import link_cost
+from .link_cost import holds, link_cost, too_large
 from .pins import Pins, constraints, pins_of
 from .progress import SILENT, Progress, Step
 from .report import read, render, update
@@ -104,7 +105,7 @@ def _compile(design: Design, out: Path, progress: Progress) -> Compiled:
     board = boards.load(design.board)
     _, graph = resolve_model(design.model)
     clock_hz, pins = clock_of(design, board), pins_of(board)
-    _check_link(board, graph, clock_hz)
+    _check_baud(board, clock_hz)
     fingerprint = of_request(design, board, graph)
     with progress.step("compile") as step:
         manifest = manifest_of(out)
@@ -140,19 +141,17 @@ def _compile(design: Design, out: Path, progress: Progress) -> Compiled:
             "top": digest([text.encode()]),
             "foldings": {name: asdict(folding) for name, folding in plan.foldings.items()},
         }, indent=1))
+        if why := too_large(board, compiled.interface.elements, compiled.interface.element.bits):
+            step.note(f"not to be built: {why}")
     return compiled
 
 
-def _check_link(board: Board, graph: Graph, clock_hz: float) -> None:
-    """Refuse what the host link cannot carry, before anything is built for it."""
+def _check_baud(board: Board, clock_hz: float) -> None:
+    """Refuse a clock that the board's baud rate cannot be made from, before anything is built for it."""
     try:
         baud_divisor(clock_hz, board.baud)
     except ValueError as error:
         raise RequestError(f"board {board.name}: {error}") from None
-    for what, name in (("elements per sample", graph.input.name), ("results per sample", graph.output)):
-        count = prod(graph[name].output.shape)
-        if not 1 <= count <= 65535:
-            raise RequestError(f"model {graph.name}: the host link carries 1 to 65,535 {what}, not {count:,}")
 
 
 def _top(compiled: Compiled, pins: Pins) -> Top:
@@ -166,7 +165,9 @@ def _top(compiled: Compiled, pins: Pins) -> Top:
 
 
 def _synthesize(bench: Workbench, compiled: Compiled) -> Synthesis:
-    plan = compiled.plan
+    plan, sample = compiled.plan, compiled.interface
+    if why := too_large(compiled.board, sample.elements, sample.element.bits):
+        raise TooLargeError(f"model {compiled.graph.name}: {why}")
     synthesis = synthesize(bench, compiled.top, dsp=plan.predicted.dsp > 0)
     stage = read(compiled.out).get("stage")
     if "synthesize" in bench.fresh and stage == "route":
@@ -252,6 +253,8 @@ def _budget(design: Design, board: Board, graph: Graph) -> Resources:
     share, sample = board.resources.scaled(design.utilization), graph.input.output
     if design.quick:
         share = replace(share, lut=min(share.lut, QUICK_LUTS))
-    elements = prod(sample.shape)
-    link = link_cost(board.family, elements, sample.format.bits, min(elements, PLANNED_LANES))
+    elements, bits = prod(sample.shape), sample.format.bits
+    if not holds(board, elements, bits):
+        return share  # such a design is simulated and not built
+    link = link_cost(board.family, elements, bits, min(elements, PLANNED_LANES))
     return Resources(*(max(0.0, getattr(share, kind) - getattr(link, kind)) for kind in ("lut", "ff", "bram", "dsp")))

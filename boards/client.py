@@ -26,6 +26,7 @@ from .protocol import (
     Identity,
     Interface,
     Message,
+    VersionError,
     decode_values,
     encode_values,
     value_bytes,
@@ -38,6 +39,9 @@ _RETRIED = (ErrorCode.CHECKSUM, ErrorCode.LENGTH, ErrorCode.BUSY)
 _BUSY_PAUSE = 0.005
 _POLL = 0.02
 """Seconds a read waits at most; what has come is there at once."""
+
+_SLICE = 1024
+"""Bytes written at a time: a driver keeps 4,096 received ones, and as many come back while a frame is sent."""
 
 
 @dataclass(frozen=True)
@@ -109,10 +113,11 @@ class Client:
         self.expected, self.baud, self.timeout, self.retries = expected, baud, timeout, retries
         self.throughput: Throughput | None = None
         self._owned = isinstance(port, str)
-        self._serial = open_port(port, baud) if isinstance(port, str) else port
+        self._serial = open_port(port, baud, timeout) if isinstance(port, str) else port
         self._serial.timeout = _POLL
         self._name = port if isinstance(port, str) else getattr(port, "name", None) or "the serial port"
         self._deframer = Deframer()
+        self._inbox: list[Message] = []
         # A fresh start, so that late answers to another program's requests are not taken for ours.
         self._sequence = random.randrange(256)
         self._checked = False
@@ -130,10 +135,11 @@ class Client:
             self._serial.close()
 
     def identify(self) -> Identity:
-        """Asks what runs on the board; :class:`WorkError` if nothing answers as the protocol says."""
+        """Asks what runs on the board; :class:`WorkError` if nothing answers as the protocol says,
+        :class:`RequestError` if it speaks another version of it."""
         with self._port_errors():
             self._serial.reset_input_buffer()
-        self._deframer = Deframer()
+        self._deframer, self._inbox = Deframer(), []
         heard = 0
         for _ in range(self.retries + 1):
             sequence = self._next_sequence()
@@ -159,11 +165,6 @@ class Client:
     def check(self) -> Identity:
         """Identifies the board; :class:`RequestError` if it does not run the expected design."""
         found, wanted = self.identify(), self.expected.identity
-        if found.version != wanted.version:
-            raise RequestError(
-                f"the board speaks protocol version {found.version}, this program version {wanted.version}: "
-                "build and program the design anew"
-            )
         if found.design_id != wanted.design_id:
             raise RequestError(
                 f"the board runs another design: its id is {found.design_id:#010x}, not {wanted.design_id:#010x}: "
@@ -296,6 +297,8 @@ class Client:
     def _parse_identity(self, message: Message) -> Identity:
         try:
             return Identity.from_bytes(message.body)
+        except VersionError as error:
+            raise RequestError(f"{error}: build and program the design anew") from None
         except ValueError as error:
             raise WorkError(f"{self._name} answers with another protocol: {error}") from None
 
@@ -313,14 +316,28 @@ class Client:
         return self._sequence
 
     def _write(self, data: bytes) -> None:
-        with self._port_errors():
-            self._serial.write(data)
+        """Sends ``data``, in slices: what comes meanwhile is read between them, before the driver has to drop it."""
+        for start in range(0, len(data), _SLICE):
+            with self._port_errors():
+                self._serial.write(data[start : start + _SLICE])
+                waiting = self._serial.in_waiting if start + _SLICE < len(data) else 0
+            if waiting:
+                self._inbox += self._take(waiting)
         self._sent += len(data)
 
     def _read(self) -> list[Message]:
         """The messages that have come; waits for a byte for a moment if there is none."""
+        if self._inbox:
+            messages, self._inbox = self._inbox, []
+            return messages
         with self._port_errors():
-            data = self._serial.read(max(1, self._serial.in_waiting))
+            waiting = self._serial.in_waiting
+        return self._take(max(1, waiting))
+
+    def _take(self, count: int) -> list[Message]:
+        """The messages that end in the next ``count`` bytes, or in those of them that come in a moment."""
+        with self._port_errors():
+            data = self._serial.read(count)
         self._received += len(data)
         return self._deframer.feed(data)
 
@@ -333,11 +350,14 @@ class Client:
             raise WorkError(f"{self._name} was lost: {error}; was the board unplugged?") from None
 
 
-def open_port(name: str, baud: int) -> serial.SerialBase:
-    """Opens the serial port ``name`` (or a pyserial URL), 8N1; :class:`RequestError` with the way out if that fails."""
+def open_port(name: str, baud: int, timeout: float = 0.0) -> serial.SerialBase:
+    """Opens the serial port ``name`` (or a pyserial URL), 8N1; :class:`RequestError` with the way out if that fails.
+
+    A slice that is written may take five seconds, or ``timeout`` if that is more.
+    """
     try:
         port = serial.serial_for_url(name, baudrate=baud, do_not_open=True)
-        port.write_timeout = 5.0
+        port.write_timeout = max(5.0, timeout)
         with contextlib.suppress(ValueError, AttributeError):
             port.exclusive = True  # where the system can: no second program on this port
         port.open()

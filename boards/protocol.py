@@ -22,16 +22,16 @@ from __future__ import annotations
 
 import enum
 import struct
+from binascii import crc_hqx
 from dataclasses import dataclass
 
 import numpy as np
-from amaranth.lib.crc.catalog import CRC16_X25
 
 from bitloom import RequestError
 from bitloom.quant.formats import Format
 
-VERSION = 1
-"""The protocol's version, the first byte of an identity."""
+VERSION = 2
+"""The protocol's version, the first byte of an identity whatever the version. Version 1 had counts of two bytes."""
 
 FLAG = 0x7E
 ESCAPE = 0x7D
@@ -42,8 +42,11 @@ RESPONSE = 0x80
 WINDOW = 2
 """How many samples can be under way at a time."""
 
-_FCS = CRC16_X25(data_width=8)
-_IDENTITY = struct.Struct("<BIHBHB")
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+_IDENTITY = struct.Struct("<BIIBIB")
+
+MOST = (1 << 32) - 1
+"""The most elements, or results, of one sample: what four bytes of an identity count."""
 
 
 class Command(enum.IntEnum):
@@ -90,6 +93,14 @@ class Interface:
                         value_bytes(self.result))  # fmt: skip
 
 
+class VersionError(ValueError):
+    """The other end speaks version ``version`` of the protocol."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__(f"the board speaks protocol version {version}, this program version {VERSION}")
+        self.version = version
+
+
 @dataclass(frozen=True)
 class Identity:
     """The body of the response to `IDENTIFY`; sizes in elements and in bytes per element."""
@@ -102,13 +113,15 @@ class Identity:
     result_bytes: int
 
     def to_bytes(self) -> bytes:
-        """The 11 bytes of the body."""
+        """The 15 bytes of the body."""
         return _IDENTITY.pack(self.version, self.design_id, self.elements, self.element_bytes, self.results,
                               self.result_bytes)  # fmt: skip
 
     @classmethod
     def from_bytes(cls, body: bytes) -> Identity:
-        """The identity in ``body``; ``ValueError`` if its length is wrong."""
+        """The identity in ``body``; :class:`VersionError` if another version wrote it, ``ValueError`` if none did."""
+        if body and body[0] != VERSION:
+            raise VersionError(body[0])
         if len(body) != _IDENTITY.size:
             raise ValueError(f"an identity has {_IDENTITY.size} bytes, not {len(body)}")
         return cls(*_IDENTITY.unpack(body))
@@ -129,7 +142,8 @@ class Message:
 
 def fcs(data: bytes) -> int:
     """The frame check sequence of ``data``: CRC-16/X-25, 16 bits."""
-    return _FCS.compute(data)
+    register = crc_hqx(data.translate(_REVERSED), 0xFFFF)  # the same polynomial, the highest bit first
+    return int(f"{register:016b}"[::-1], 2) ^ 0xFFFF
 
 
 def encode_frame(content: bytes) -> bytes:
@@ -155,11 +169,16 @@ class Deframer:
 
     def __init__(self) -> None:
         self.bad = 0
-        self._raw = b""
+        self._raw = bytearray()
 
     def feed(self, data: bytes) -> list[Message]:
         """The messages that end in ``data``, in order; an unfinished frame is kept for the next call."""
-        *frames, self._raw = (self._raw + data).split(bytes([FLAG]))
+        first, *others = data.split(bytes([FLAG]))
+        self._raw += first
+        if not others:
+            return []
+        frames = [bytes(self._raw), *others[:-1]]
+        self._raw = bytearray(others[-1])
         messages = []
         for raw in frames:
             content = decode_frame(raw)

@@ -12,12 +12,14 @@ import numpy as np
 from bitloom import WorkError
 from bitloom.boards.build import load_build
 from bitloom.boards.client import Client, Throughput
+from bitloom.boards.protocol import value_bytes
 
 from .rungs.pins import parameters_for, simulate_top
 from .verilator import launched
 
-ANSWER_SECONDS = 60.0
-"""How long an answer may take: the simulation is slower than the board by some orders of magnitude."""
+ANSWER_SECONDS, BYTE_SECONDS = 60.0, 0.02
+"""How long an answer may take, and how much longer for each byte that travels: the simulation is slower than the board
+by some orders of magnitude."""
 
 
 class SimulatedBoard:
@@ -57,9 +59,11 @@ class SimulatedBoard:
         """The board's results for ``samples``; see :meth:`bitloom.boards.client.Client.infer`."""
         if not self.port:
             raise WorkError("the simulated board is off: use it as a context manager")
+        face = self.interface
+        travels = face.elements * value_bytes(face.element) + face.results * value_bytes(face.result)
         try:
-            with Client(self.port, self.interface, baud=self._compiled.board.baud, timeout=ANSWER_SECONDS,
-                        retries=0) as client:
+            with Client(self.port, face, baud=self._compiled.board.baud, retries=0,
+                        timeout=ANSWER_SECONDS + BYTE_SECONDS * travels) as client:
                 results = client.infer(samples, progress)
                 self.throughput = client.throughput
                 return results

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from amaranth import C, Cat, Shape, Value, unsigned
 
+from ..protocol import MOST
+
 
 @dataclass(frozen=True)
 class WireFormat:
@@ -60,8 +62,8 @@ class WireFormat:
 
 
 def check_lanes(name: str, total: int, lanes: int) -> None:
-    """``ValueError`` unless ``lanes`` divides ``total``, a count of 1 to 65535 of ``name``."""
-    if not 1 <= total <= 0xFFFF:
-        raise ValueError(f"{name} must be 1 to 65535, the protocol's two bytes, not {total}")
+    """``ValueError`` unless ``lanes`` divides ``total``, a count of ``name`` that the protocol can tell."""
+    if not 1 <= total <= MOST:
+        raise ValueError(f"{name} must be 1 to {MOST:,}, the protocol's four bytes, not {total:,}")
     if lanes < 1 or total % lanes:
         raise ValueError(f"the lanes must divide the {total} {name}, not be {lanes}")

@@ -20,6 +20,9 @@ from bitloom.sim.bench.uart import Uart
 
 IDLE_SECONDS = 0.5
 
+KEPT = 1 << 20
+"""Bytes kept for a terminal that nobody reads at the moment."""
+
 
 async def bench(exchange: Exchange) -> dict[str, Any]:
     """All that the parameters ask for; it does not return."""
@@ -64,7 +67,7 @@ def _write(terminal: int, waiting: bytearray) -> None:
     try:
         del waiting[: os.write(terminal, waiting)]
     except BlockingIOError:
-        del waiting[:-4096]
+        del waiting[:-KEPT]
 
 
 @cocotb.test(timeout_time=100_000, timeout_unit="sec")

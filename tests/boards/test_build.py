@@ -1,6 +1,7 @@
 """A build folder holds one request: the same is not done again, an edited top is kept, another clears the folder."""
 
 import json
+import re
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -8,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.graphs import random_graph, random_samples
+from support.graphs import graph_of, random_graph, random_samples
 
 from bitloom import RequestError, WorkError, boards, codegen
 from bitloom.boards import build as builds
 from bitloom.boards.build import build, compile_design, load_build, synthesize_build
 from bitloom.boards.design import load_design, make_design
-from bitloom.boards.flow import TimingError
+from bitloom.boards.flow import TimingError, TooLargeError
 from bitloom.boards.report import read
-from bitloom.quant import run, save
+from bitloom.quant import Format, Table, Tensor, run, save
 
 ICEBREAKER = (Path(boards.__file__).parent / "icebreaker.yaml").read_text()
 
@@ -273,3 +274,30 @@ def test_a_damaged_manifest_is_no_manifest(design, tmp_path):
     with pytest.raises(RequestError, match="holds no compiled design"):
         load_build(tmp_path)
     assert compile_design(design, tmp_path).top.exists()
+
+
+@pytest.fixture
+def vast(tmp_path):
+    """A design of a network that gives 90,000 results of as many elements: more than an iCE40 can keep for a link."""
+    shape = (300, 300, 1)
+    table = Table("y", ("x",), Tensor(shape, Format(5)), np.array([[9, 30, 2, 5, 0, 1, 7, 3]]), 0)
+    save(graph_of(Tensor(shape, Format(3)), table), tmp_path / "vast.npz")
+    return make_design(str(tmp_path / "vast.npz"))
+
+
+def test_more_results_than_a_link_can_keep_compile_and_are_not_built(vast, tmp_path):
+    notes = Notes()
+    compiled = compile_design(vast, tmp_path / "out", notes)
+    face = compiled.interface
+    assert (face.elements, face.results) == (90_000, 90_000) and compiled.top.is_file()
+    reason = (r"the host link keeps two samples of 90,000 elements in 132 block memories, and board icebreaker has 30; "
+              r"take a board with as many \(.*ulx3s-85f.*\), or make the samples smaller")
+    assert re.search(reason, notes.notes["compile"])
+    with pytest.raises(TooLargeError, match=reason):
+        synthesize_build(compiled)
+
+
+def test_a_link_that_does_not_fit_takes_no_room_from_what_is_only_simulated(vast, tmp_path):
+    board = boards.board.load(vast.board)
+    _, graph = builds.resolve_model(vast.model)
+    assert builds._budget(vast.model_copy(update={"target": "area"}), board, graph) == board.resources.scaled(0.75)

@@ -27,9 +27,9 @@ def model(samples):
 class Board(threading.Thread):
     """Answers as the circuit does; ``fault(message, frame)`` may change the frames that it sends back."""
 
-    def __init__(self, face=FACE, fault=lambda message, frame: frame):
+    def __init__(self, face=FACE, fault=lambda message, frame: frame, model=model):
         super().__init__(daemon=True)
-        self.face, self.fault = face, fault
+        self.face, self.fault, self.model = face, fault, model
         self.requests = []
         self.far, near = os.openpty()
         self.port = os.ttyname(near)
@@ -37,18 +37,22 @@ class Board(threading.Thread):
         self.running = True
 
     def run(self):
-        deframer = Deframer()
-        while self.running:
-            if select.select([self.far], [], [], 0.02)[0]:
+        deframer, out = Deframer(), b""
+        os.set_blocking(self.far, False)
+        while self.running:  # the circuit always listens, whatever it has to say
+            comes, leaves, _ = select.select([self.far], [self.far] if out else [], [], 0.02)
+            if comes:
                 for message in deframer.feed(os.read(self.far, 4096)):
                     self.requests.append(message)
-                    os.write(self.far, self.fault(message, self.answer(message).to_frame()))
+                    out += self.fault(message, self.answer(message).to_frame())
+            if leaves:
+                out = out[os.write(self.far, out[:256]) :]
 
     def answer(self, message):
         if message.command == 1:
             return Message(0x81, message.sequence, self.face.identity.to_bytes())
         values = decode_values(message.body, self.face.element)
-        return Message(0x82, message.sequence, encode_values(model(values[None]), self.face.result))
+        return Message(0x82, message.sequence, encode_values(self.model(values[None]), self.face.result))
 
     def stop(self):
         self.running = False
@@ -184,10 +188,20 @@ def test_another_design_is_named(board, change, message):
 
 def test_another_protocol_version_is_named(board):
     def fault(message, frame):
-        return Message(0x81, message.sequence, b"\x02" + FACE.identity.to_bytes()[1:]).to_frame()
+        # as version 1 did: counts of two bytes
+        return Message(0x81, message.sequence, b"\x01\x01\x00\xef\xbe\x04\x00\x01\x02\x00\x02").to_frame()
 
-    with Client(board(fault=fault).port, FACE) as client, pytest.raises(RequestError, match=r"version 2, this .* 1"):
+    with Client(board(fault=fault).port, FACE) as client, pytest.raises(RequestError, match=r"version 1, this .* 2"):
         client.check()
+
+
+def test_samples_and_results_longer_than_a_driver_keeps(board):
+    face = Interface(7, 40_000, Format(8), 80_000, Format(8))
+    b = board(face=face, model=lambda x: np.repeat(x, 2, axis=1) ^ 0x7D)
+    x = np.random.default_rng(3).integers(0, 256, (3, 200, 200))
+    with Client(b.port, face, timeout=5.0) as client:
+        assert np.array_equal(client.infer(x), np.repeat(x.reshape(3, -1), 2, axis=1) ^ 0x7D)
+        assert client.throughput.resent == 0
 
 
 @pytest.mark.parametrize(

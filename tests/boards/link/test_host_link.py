@@ -3,8 +3,30 @@
 
 import numpy as np
 import pytest
+from amaranth import Module, unsigned
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.sim import Simulator
 
-from bitloom.boards.protocol import Command, ErrorCode, Message, encode_frame
+from bitloom.boards.link import (
+    HDLCDeframer,
+    HDLCFramer,
+    HostLink,
+    RequestChecker,
+    Responder,
+    SampleBuffer,
+    WireFormat,
+)
+from bitloom.boards.protocol import (
+    VERSION,
+    Command,
+    Deframer,
+    ErrorCode,
+    Identity,
+    Message,
+    encode_frame,
+    encode_values,
+)
 from bitloom.quant.formats import BIPOLAR, Format
 
 ERROR = Command.ERROR
@@ -295,7 +317,7 @@ def test_every_byte_value_passes_both_ways(bench):
         (dict(design_id=1 << 32), "design_id must have 32 bits, not be 0x100000000"),
         (dict(sample_lanes=4), "the lanes must divide the 6 elements, not be 4"),
         (dict(result_lanes=2), "the lanes must divide the 1 results, not be 2"),
-        (dict(elements=0), "elements must be 1 to 65535, the protocol's two bytes, not 0"),
+        (dict(elements=0), "elements must be 1 to 4,294,967,295, the protocol's four bytes, not 0"),
         (dict(element_bipolar=True), r"a bipolar value has the shape unsigned\(1\), not unsigned\(4\)"),
         (dict(baud=7e6), "baud must be at most clock_hz / 4 = 3e"),
         (dict(baud=2.1e6), "baud must be within 2% of clock_hz / n for a whole n; 2.1e"),
@@ -303,11 +325,68 @@ def test_every_byte_value_passes_both_ways(bench):
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_parameters_are_checked(change, message):
-    from amaranth import unsigned
-
-    from bitloom.boards.link import HostLink
-
     good = dict(clock_hz=12e6, baud=1e6, elements=6, element=unsigned(4), sample_lanes=2, results=1,
                 result=unsigned(8), result_lanes=1, design_id=0)  # fmt: skip
     with pytest.raises(ValueError, match=message):
         HostLink(**{**good, **change})
+
+
+class Bytes(wiring.Component):
+    """The link between the UART's bytes, with an accelerator that gives back what it takes, 8 bits, one at a time."""
+
+    i: In(stream.Signature(8, always_ready=True))
+    o: Out(stream.Signature(8))
+
+    def __init__(self, elements):
+        self.elements = elements
+        super().__init__()
+
+    def elaborate(self, platform):
+        m = Module()
+        wire, count = WireFormat(unsigned(8)), self.elements
+        m.submodules.deframer = deframer = HDLCDeframer()
+        m.submodules.requests = requests = RequestChecker(count, wire)
+        m.submodules.buffer = buffer = SampleBuffer(count, wire, 1)
+        m.submodules.responder = responder = Responder(count, wire, 1, Identity(VERSION, 5, count, 1, count, 1))
+        m.submodules.framer = framer = HDLCFramer()
+        for a, b in ((wiring.flipped(self.i), deframer.i), (deframer.o, requests.i), (buffer.o, responder.i),
+                     (requests.reply, responder.reply), (responder.o, framer.i), (framer.o, wiring.flipped(self.o))):
+            wiring.connect(m, a, b)
+        m.d.comb += [getattr(requests, name).eq(getattr(deframer, name)) for name in ("closed", "aborted", "good")]
+        m.d.comb += [getattr(buffer, name).eq(getattr(requests, name)) for name in ("write", "index", "word", "commit")]
+        m.d.comb += [requests.full.eq(buffer.full), buffer.number_in.eq(requests.number),
+                     responder.number.eq(buffer.number), buffer.done.eq(responder.done)]
+        return m
+
+
+@pytest.mark.slow
+def test_samples_of_more_values_than_two_bytes_count():
+    count = 65_543
+    sample = np.random.default_rng(0).integers(0, 256, count)
+    body = encode_values(sample, Format(8))
+    requests = [Message(Command.IDENTIFY, 9), Message(Command.INFER, 2, body[:7]), Message(Command.INFER, 3, body)]
+    line = b"".join(message.to_frame() for message in requests)
+    answers = [Message(0x81, 9, Identity(VERSION, 5, count, 1, count, 1).to_bytes()),
+               Message(0xFF, 2, bytes([ErrorCode.LENGTH])), Message(0x82, 3, body)]
+    dut, heard, deframer = Bytes(count), [], Deframer()
+
+    async def speak(ctx):
+        for byte in line:
+            ctx.set(dut.i.payload, byte)
+            ctx.set(dut.i.valid, 1)
+            await ctx.tick()
+            ctx.set(dut.i.valid, 0)
+            await ctx.tick()
+
+    async def hear(ctx):
+        ctx.set(dut.o.ready, 1)
+        while len(heard) < len(answers):
+            (byte,) = await ctx.tick().sample(dut.o.payload).until(dut.o.valid)
+            heard.extend(deframer.feed(bytes([byte])))
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(speak)
+    simulator.add_testbench(hear)
+    simulator.run()
+    assert heard == answers and not deframer.bad

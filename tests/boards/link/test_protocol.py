@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 
 from bitloom import RequestError
-from bitloom.boards.protocol import Identity, Interface, decode_values, encode_values, value_bytes
+from bitloom.boards.protocol import (
+    MOST,
+    Deframer,
+    Identity,
+    Interface,
+    VersionError,
+    decode_values,
+    encode_frame,
+    encode_values,
+    value_bytes,
+)
 from bitloom.quant.formats import BIPOLAR, Format
 
 WIDTHS = (1, 4, 7, 8, 9, 16, 17, 24, 31, 33, 63)
@@ -57,7 +67,34 @@ def test_received_values_are_checked(format, wire, message):
 def test_identity():
     identity = Interface(0x11223344, 784, Format(8), 10, Format(17, signed=True)).identity
     wire = identity.to_bytes()
-    assert wire == bytes([1, 0x44, 0x33, 0x22, 0x11, 0x10, 0x03, 1, 10, 0, 3])
+    assert wire == bytes([2, 0x44, 0x33, 0x22, 0x11, 0x10, 0x03, 0, 0, 1, 10, 0, 0, 0, 3])
     assert Identity.from_bytes(wire) == identity
-    with pytest.raises(ValueError, match="an identity has 11 bytes, not 10"):
-        Identity.from_bytes(wire[1:])
+    with pytest.raises(ValueError, match="an identity has 15 bytes, not 14"):
+        Identity.from_bytes(wire[:-1])
+
+
+def test_an_identity_counts_more_than_two_bytes_hold():
+    identity = Interface(1, 1 << 24, Format(8), MOST, Format(3)).identity
+    assert Identity.from_bytes(identity.to_bytes()) == identity
+
+
+@pytest.mark.parametrize("wire", [bytes([1, 0x44, 0x33, 0x22, 0x11, 0x10, 0x03, 1, 10, 0, 3]), b"\x03"])
+def test_an_identity_of_another_version_says_so(wire):
+    with pytest.raises(VersionError, match=f"the board speaks protocol version {wire[0]}, this program version 2"):
+        Identity.from_bytes(wire)
+
+
+def test_a_frame_is_found_whatever_the_pieces():
+    content = bytes(range(256)) * 3
+    line = b"\x00\x7d\x7e" + encode_frame(content) + encode_frame(b"ab") + b"\x7e\x7e"
+    for size in (1, 2, 7, len(line)):
+        deframer = Deframer()
+        messages = [m for k in range(0, len(line), size) for m in deframer.feed(line[k : k + size])]
+        assert [bytes([m.command, m.sequence]) + m.body for m in messages] == [content, b"ab"] and deframer.bad == 1
+
+
+def test_the_time_a_frame_takes_grows_with_its_length_alone():
+    line = encode_frame(bytes(1 << 18))
+    deframer = Deframer()
+    (message,) = [m for k in range(0, len(line), 4) for m in deframer.feed(line[k : k + 4])]
+    assert len(message.body) == (1 << 18) - 2
