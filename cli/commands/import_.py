@@ -65,6 +65,9 @@ class FormatOption(click.ParamType):
 @click.option("--scale", "input_scale", type=Number(), metavar="X",
               help="ONNX: real input = scale · integer + offset, such as 1/255 [from the file].")
 @click.option("--offset", "input_offset", type=Number(), metavar="X", help="ONNX: see --scale [0].")
+@click.option("--requantize", type=click.Choice(["auto", "exact", "fixed"]),
+              help="ONNX: quantizers as float32 computes them (exact), as their scales mean them (fixed), or the first "
+                   "unless float32 rounds sums of more than 24 bits (auto) [auto].")
 @click.option("--check", type=click.IntRange(min=0), metavar="N",
               help=f"ONNX: compare N random inputs with QONNX's executor at every quantizer [{CHECKED}].")
 @click.option("--dataset", help="ONNX: the data set that the network classifies; its accuracy is measured on it.")
@@ -101,7 +104,8 @@ def _file(source: Path) -> Path:
 
 def _import_onnx(
     screen: Screen, source: Path, out: Path | None, *, name: str | None, input_format: Format | None,
-    input_scale: float | None, input_offset: float | None, check: int | None, dataset: str | None,
+    input_scale: float | None, input_offset: float | None, requantize: str | None, check: int | None,
+    dataset: str | None,
 ) -> None:
     from bitloom.boards.design import GRAPH, IMPORTED, short_name
     from bitloom.quant import save
@@ -112,9 +116,10 @@ def _import_onnx(
 
     name = short_name(str(source)) if name is None else name
     out = _target(out, name)
-    with screen.step("import"):
+    with screen.step("import") as step:
         imported = import_qonnx(source, name=name, input_format=input_format, input_scale=input_scale,
-                                input_offset=input_offset or 0.0)
+                                input_offset=input_offset or 0.0, requantize=requantize or "auto", progress=step.note)
+        step.note("")
     rows, unchecked = _checked(screen, source, imported, check)
     graph = imported.graph
     if dataset is not None:

@@ -9,6 +9,7 @@ import numpy as np
 from ..formats import BIPOLAR, Format
 from ..graph import Input, Tensor
 from ..operators import Table, Threshold
+from . import fixed
 from .context import Context, View, operator
 from .op import Op
 from .quantizers import Quantizer, bipolar_quant, constant_quant, quant
@@ -67,7 +68,8 @@ def quantize(ctx: Context, op: Op, value: Value, quantizer: Quantizer, tensor: s
     if made is not None:
         pass
     elif value.monotone:
-        made = _monotone(ctx, op, value, quantizer, signs, lo, hi)
+        made = fixed.line(ctx, op, value, quantizer, signs, lo, hi)
+        made = made or _monotone(ctx, op, value, quantizer, signs, lo, hi)
     else:
         made = _searched(ctx, op, value, quantizer, lo, hi)
     if made is None:

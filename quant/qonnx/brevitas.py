@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def import_module(module: torch.nn.Module, sample: torch.Tensor, *, name: str | None = None,
                   input_format: Format | None = None, input_scale: float | None = None,
-                  input_offset: float = 0.0) -> Imported:
+                  input_offset: float = 0.0, requantize: str = "auto") -> Imported:
     """The integer graph of a Brevitas module in eval mode, for inputs of the shape of ``sample`` (batch first).
 
     The options are those of :func:`~bitloom.quant.qonnx.import_qonnx`. Where neither they nor a quantizer at the
@@ -51,7 +51,7 @@ def import_module(module: torch.nn.Module, sample: torch.Tensor, *, name: str | 
                                 "leave out operations that its QONNX export does not know") from failure
         proto = read(path)
     imported = import_proto(proto, title, name=title, input_format=input_format, input_scale=input_scale,
-                            input_offset=input_offset)
+                            input_offset=input_offset, requantize=requantize)
     entry = entry_of(imported.graph)
     if entry is not None and entry.assumed:
         warnings.warn(f"{title}: {next(note for note in imported.notes if 'assumed' in note)}", stacklevel=2)

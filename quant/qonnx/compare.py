@@ -152,9 +152,12 @@ def _batch(
             grid = _Grid(imported, node.name)
             theirs, off = grid.integers(context[tensor].astype(np.float64), y)
             quantized = isinstance(node, Input) or exact.quantizer_of(tensor) is not None
-            judge = _quantizer if quantized else _scores
-            found[tensor, node.name] = judge(exact, tensor, grid, y, off)
-            if node.name == graph.output and len(node.output.shape) == 1 and len(exact.shape(tensor)) == 2:
+            rough = imported.rough.get(node.name, 0.0)
+            found[tensor, node.name] = (_quantizer(exact, tensor, grid, y, off, rough) if quantized
+                                        else _scores(exact, tensor, grid, y, off))
+            vectors = len(node.output.shape) == 1 and len(exact.shape(tensor)) == 2
+            # Classes of scores in fixed point are those of their levels, which are judged one by one.
+            if node.name == graph.output and vectors and not rough:
                 found[f"{tensor} (class)", node.name] = _classes(exact, tensor, y.argmax(axis=-1))
             y = theirs if quantized and node.output.format.holds(theirs) else y
         for verdict in ([] if tensor is None else [v for key, v in found.items() if key[1] == node.name]):
@@ -178,15 +181,16 @@ def _given(imported: Imported, model: ModelProto, integers: np.ndarray) -> Calla
     return exact
 
 
-def _quantizer(exact: Exact, tensor: str, grid: _Grid, ours: np.ndarray, off: np.ndarray) -> np.ndarray:
-    """Whether each sample is equal at the quantizer ``tensor``, tied, or a mismatch."""
+def _quantizer(exact: Exact, tensor: str, grid: _Grid, ours: np.ndarray, off: np.ndarray, rough: float) -> np.ndarray:
+    """Whether each sample is equal at the quantizer ``tensor``, tied, or a mismatch; ours is exact but for ``rough``
+    steps before it is rounded."""
     theirs = exact.context[tensor].reshape(len(ours), -1).astype(np.float64)
     real, step = grid.real(ours), np.abs(grid.unit)
     verdict = np.where(off.any(axis=1), _MISMATCH, _EQUAL)
     differ = grid.differ(theirs, real)
     for sample in np.flatnonzero(differ.any(axis=1) & (verdict == _EQUAL)):
         tied = (verdict == _MISMATCH).sum() < JUDGED and all(
-            _tie(exact, _index(exact, tensor, sample, at), tensor, float(real[sample, at]), float(step[at]))
+            _tie(exact, _index(exact, tensor, sample, at), tensor, float(real[sample, at]), float(step[at]), rough)
             for at in np.flatnonzero(differ[sample])
         )
         verdict[sample] = _TIE if tied else _MISMATCH
@@ -263,11 +267,11 @@ def _tied_classes(exact: Exact, scores: str, axis: int, place: Index, ours: int,
     return (right or not (a_given and b_given)) and abs(float(ahead)) <= a.error + b.error
 
 
-def _tie(exact: Exact, index: Index, tensor: str, ours: float, step: float) -> bool:
+def _tie(exact: Exact, index: Index, tensor: str, ours: float, step: float, rough: float) -> bool:
     """Whether float32's error explains what the executor has, and ``ours`` is right, or within that error as well."""
     near = 0.25 * step
     try:
-        levels = exact.levels(tensor, index)
+        levels = exact.levels(tensor, index, rough * step)
     except Unjudged:
         return False
     least, greatest = float(levels.least) - near, float(levels.greatest) + near

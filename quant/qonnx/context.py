@@ -21,6 +21,7 @@ from .types import FLOAT, computed
 from .values import Const, Value
 
 if TYPE_CHECKING:
+    from .fixed import Distance
     from .quantizers import Quantizer
 
 Result = Value | Const
@@ -64,6 +65,12 @@ class Context:
     counts: Counter[str] = field(default_factory=Counter)
     direct: Op | None = None
     """The quantizer that stands right behind the input, whose integers the graph takes."""
+    requantize: str = "auto"
+    """What quantizers mean, one of :data:`~bitloom.quant.qonnx.fixed.MEANINGS`."""
+    distances: list[Distance] = field(default_factory=list)
+    """Of those in fixed point from float32's."""
+    rough: dict[str, float] = field(default_factory=dict)
+    """Node → how many levels, of one, its multipliers and offsets may be away from rational arithmetic."""
     entry: Quantizer | None = None
     """What that quantizer computes."""
     assumed: bool = False

@@ -113,11 +113,13 @@ class Exact:
         at = index[len(shape) - len(own) :]
         return self.element(name, tuple(0 if n == 1 else i for n, i in zip(own, at)))
 
-    def levels(self, name: str, index: Index) -> Levels:
+    def levels(self, name: str, index: Index, rough: float = 0.0) -> Levels:
         """What the executor may have in place of the exact element ``index`` of the tensor ``name``.
 
         Behind a quantizer these are values on its grid: that of the exact value before it, and those of the ends of
         the interval around it; and so they are where nothing follows that quantizer but moves and functions.
+
+        :param rough: how far from the exact value before a quantizer its own constants may be.
         """
         source = self.quantizer_of(name)
         if source is None:
@@ -128,8 +130,9 @@ class Exact:
         node = self.nodes[name]
         before = self.element(node.input[0], index)
         quantize, room = quantizer(self, node, index, before)
+        room = max(room, Fraction(rough))
         return Levels(quantize(before.value), quantize(before.value - room), quantize(before.value + room),
-                      self._float(node.input[0], index) == before.value)
+                      not rough and self._float(node.input[0], index) == before.value)
 
     def quantizer_of(self, name: str) -> str | None:
         """The tensor of the quantizer behind which ``name`` stands, with nothing but moves and functions between."""

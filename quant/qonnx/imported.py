@@ -29,6 +29,9 @@ class Imported:
     input_shape: tuple[int, ...]
     """The shape of one sample in the file, without batch."""
     _meanings: dict[str, Meaning] = field(repr=False)
+    rough: dict[str, float] = field(default_factory=dict)
+    """Quantizers in fixed point whose multipliers are near their scales: how many levels, of one, at most between them
+    before rounding."""
 
     def quantize(self, samples: np.ndarray) -> np.ndarray:
         """Real samples as the graph's input integers.

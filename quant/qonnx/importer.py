@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from . import (  # noqa: F401  (each registers its operators)
     activation,
     casts,
     elementwise,
+    fixed,
     fold,
     linear,
     multithreshold,
@@ -52,44 +54,61 @@ FAULTS = (ValueError, TypeError, KeyError, IndexError, AttributeError, Arithmeti
 """What a malformed operation can raise anywhere in numpy and onnx."""
 
 
+Progress = Callable[[str], None]
+
+
+def silent(_: str) -> None:
+    """Nobody is told."""
+
+
 def import_qonnx(path: str | Path, *, name: str | None = None, input_format: Format | None = None,
-                 input_scale: float | None = None, input_offset: float = 0.0) -> Imported:
+                 input_scale: float | None = None, input_offset: float = 0.0, requantize: str = "auto",
+                 progress: Progress = silent) -> Imported:
     """The integer graph of a QONNX file.
 
     :param name: the graph's name, the file's otherwise.
     :param input_format: the integers that the graph takes; real input = input_scale · integer + input_offset. Without
         both, the integers are those of the quantizer right behind the input; where there is none, 8 bits unsigned and a
         scale of 1/255 are assumed and noted.
+    :param requantize: ``exact``: quantizers give what float32 gives. ``fixed``: what rational arithmetic gives, as far
+        as multipliers of 27 bits do; a note says how far that is from float32. ``auto``: the first, unless float32
+        rounds sums of more than 24 bits.
+    :param progress: told which operation is imported.
     :raises ImportFailure: the file or a part of it cannot become an integer graph: one line with node, operator,
         reason and way out.
     """
     return import_proto(read(path), Path(path).name, name=name or Path(path).stem, input_format=input_format,
-                        input_scale=input_scale, input_offset=input_offset)
+                        input_scale=input_scale, input_offset=input_offset, requantize=requantize, progress=progress)
 
 
 def import_proto(proto: onnx.ModelProto, source: str, *, name: str, input_format: Format | None = None,
-                 input_scale: float | None = None, input_offset: float = 0.0) -> Imported:
+                 input_scale: float | None = None, input_offset: float = 0.0, requantize: str = "auto",
+                 progress: Progress = silent) -> Imported:
     """The integer graph of a model in memory; see :func:`import_qonnx`. ``source`` is what messages call it."""
     if input_scale is not None and not (np.isfinite(input_scale) and input_scale > 0):
         raise ImportFailure(f"input_scale must be a positive number, not {input_scale}; leave it out for 1/255")
     if not np.isfinite(input_offset):
         raise ImportFailure(f"input_offset must be a number, not {input_offset}; leave it out for 0")
+    if requantize not in fixed.MEANINGS:
+        raise ImportFailure(f"requantize must be one of {', '.join(fixed.MEANINGS)}, not {requantize!r}")
     try:
         model = parse(proto, source)
     except FAULTS as error:
         raise _failure(f"{source}: malformed", error) from error
     with np.errstate(all="ignore"):  # what overflows is refused where it is used
-        return _from_model(model, name, input_format, input_scale, input_offset)
+        ctx = Context(model, notes=list(model.notes), requantize=requantize)
+        return _from_model(ctx, name, input_format, input_scale, input_offset, progress)
 
 
-def _from_model(model: Model, name: str, input_format: Format | None, input_scale: float | None,
-                input_offset: float) -> Imported:
-    source = model.source
-    ctx = Context(model, notes=list(model.notes))
+def _from_model(ctx: Context, name: str, input_format: Format | None, input_scale: float | None,
+                input_offset: float, progress: Progress) -> Imported:
+    model, source = ctx.model, ctx.model.source
     ctx.tensors.update((n, annotated(a, model.datatypes.get(n))) for n, a in model.constants.items())
     given = input_format is not None or input_scale is not None or input_offset != 0.0
     _enter(ctx, given, input_format, input_scale, input_offset)
-    for op in sorted(model.ops, key=lambda op: op in model.varying):  # constants first, in case one looks ahead at them
+    # Constants first, in case one looks ahead at them.
+    for number, op in enumerate(sorted(model.ops, key=lambda op: op in model.varying), 1):
+        progress(f"{op.kind}, {number} of {len(model.ops)} operations")
         _import(ctx, op)
     result = ctx.tensors.get(model.output)
     if not isinstance(result, Value):
@@ -203,9 +222,14 @@ def _imported(ctx: Context, name: str, result: Value) -> Imported:
         same = np.array_equal(result.index, views[output].value.index)
         tensor = views[output].tensor if same else ctx.model.output
         metadata["output"] = {"tensor": tensor, **meaning_of(replace(views[output].value, index=result.index)).record()}
+    if ctx.requantize != "auto":
+        metadata["requantize"] = ctx.requantize
+    if ctx.distances:
+        ctx.note(fixed.report(ctx.distances, ctx.requantize == "fixed"))
     graph = verify(Graph(name, tuple(nodes.values()), output, (), metadata))
     return Imported(graph, {node: view.tensor for node, view in views.items()}, tuple(ctx.notes),
-                    entry.meaning.shape, {node: meaning_of(view.value) for node, view in views.items()})
+                    entry.meaning.shape, {node: meaning_of(view.value) for node, view in views.items()},
+                    {nodes[old].name: rough for old, rough in ctx.rough.items() if old in nodes})
 
 
 def _entry(ctx: Context, form: Format) -> Entry:

@@ -46,7 +46,8 @@ def verify_imported(graph: Graph, network: Path, count: int | None) -> Findings:
                 "input_offset": facts.get("offset", 0.0)}
     for options in ({}, declared):  # what the input is, the file itself may say
         try:
-            imported = import_qonnx(network, name=graph.name, **options)
+            imported = import_qonnx(network, name=graph.name, requantize=str(graph.metadata.get("requantize", "auto")),
+                                    **options)
         except RequestError:
             continue
         if same(imported.graph, graph):

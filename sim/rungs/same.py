@@ -14,7 +14,6 @@ def same(a: Graph, b: Graph) -> bool:
     if (a.output, [(n.op, n.name) for n in a]) != (b.output, [(n.op, n.name) for n in b]):
         return False
     return all(
-        np.array_equal(getattr(x, field.name), getattr(y, field.name)) if field.type == "np.ndarray"
-        or isinstance(getattr(x, field.name), np.ndarray) else getattr(x, field.name) == getattr(y, field.name)
-        for x, y in zip(a, b) for field in fields(x)
+        np.array_equal(p, q) if isinstance(p, np.ndarray) or isinstance(q, np.ndarray) else p == q
+        for x, y in zip(a, b) for p, q in ((getattr(x, field.name), getattr(y, field.name)) for field in fields(x))
     )
