@@ -34,6 +34,7 @@ NEEDS = ("needs a board", "needs MNIST", "needs IceStorm")
 """What the comment of a command says that is not run."""
 
 ELSEWHERE = {"git clone <this repository> bitloom && cd bitloom": "continuous integration begins with it",
+             "make bitstream": "continuous integration runs it, for the same board",
              "make test": "it is what runs here"}
 """Commands that are run, but not by this test."""
 
