@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from .context import Context, operator
-from .elementwise import applied
 from .op import Op
 from .types import FLOAT, INTEGERS, WHOLE, name_of
 from .values import Const, Value
+from .written import rounded
 
 
 @operator("Cast", "CastLike")
@@ -44,12 +44,4 @@ def _integer(ctx: Context, op: Op, value: Value, kind: str) -> Value:
     if not form.lo <= low <= high <= form.hi:
         op.fail(f"makes {kind} of numbers from {low:.0f} to {high:.0f}, and what does not fit is left open",
                 "clip in front of it")
-    if value.type in INTEGERS or _whole(value):
-        return replace(value, type=kind)
-    return replace(applied(ctx, op, value, "Cast"), type=kind)
-
-
-def _whole(value: Value) -> bool:
-    """Whether all its numbers are integers already."""
-    parts = value.affine()
-    return parts is not None and all(f.denominator == 1 for part in parts for f in part.ravel())
+    return replace(value if value.type in INTEGERS else rounded(ctx, op, value, "Cast"), type=kind)

@@ -137,7 +137,7 @@ def _batch(
     """By quantizer and node, whether each sample of one batch is equal, tied or a mismatch."""
     graph = imported.graph
     given = imported.quantize(inputs).reshape(-1, *graph.input.output.shape)
-    exact = Exact(model, context, _given(imported, model, given))
+    exact = Exact(model, context, _given(imported, model, given), imported.quantizers.values())
     values: dict[str, np.ndarray] = {}
     ranges: dict[str, Range] = {}
     found: dict[tuple[str, str], np.ndarray] = {}

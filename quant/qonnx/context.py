@@ -23,6 +23,7 @@ from .values import Const, Value
 if TYPE_CHECKING:
     from .fixed import Distance
     from .quantizers import Quantizer
+    from .written import Bounds
 
 Result = Value | Const
 Handler = Callable[["Context", Op], Result | tuple[Result | None, ...]]
@@ -75,6 +76,8 @@ class Context:
     """What that quantizer computes."""
     assumed: bool = False
     """Whether nothing says what the input's integers are, so that 8 bits of 1/255 were taken."""
+    bounds: dict[Op, Bounds] = field(default_factory=dict)
+    """What follows the input's quantizer where that is written out as arithmetic."""
     absorbed: set[Op] = field(default_factory=set)
     """Operations that the quantizer in front of them does as well."""
 

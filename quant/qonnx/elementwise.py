@@ -146,7 +146,7 @@ def import_clip(ctx: Context, op: Op) -> Value:
             bounds[at - 1] = float(array.ravel()[0])
     if bounds[0] > bounds[1]:
         op.fail(f"its bounds {bounds[0]:g} and {bounds[1]:g} are in the wrong order", "swap them")
-    return value if op in ctx.absorbed else clip(ctx, op, value, *(np.full((), F(b)) for b in bounds))
+    return clip(ctx, op, value, *(np.full((), F(b)) for b in bounds))
 
 
 @operator("LeakyRelu", "PRelu")
@@ -169,7 +169,7 @@ def import_thresholded(ctx: Context, op: Op) -> Value:
     return applied(ctx, op, ctx.value(op), "ThresholdedRelu", F(op.number("alpha", 1.0)))
 
 
-@operator("Neg", "Abs", "Floor", "Ceil", "Round", "Sqrt", "Reciprocal")
+@operator("Neg", "Abs", "Sqrt", "Reciprocal")
 def import_exact(ctx: Context, op: Op) -> Value:
     """Functions without constants that NumPy computes exactly."""
     return applied(ctx, op, ctx.value(op), op.kind)

@@ -10,7 +10,7 @@ one, from the quantizers before them on: this is for judging the few on which tw
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -32,6 +32,10 @@ SLACK = 1.001
 
 MEMO = 200_000
 """Elements that are remembered before all are forgotten."""
+
+ROUNDED: dict[str, Callable[[Fraction], int]] = {
+    "Round": round, "Floor": math.floor, "Ceil": math.ceil, "Cast": math.trunc}
+"""Operators that make integers: quantizers, where the graph has nodes for them."""
 
 QUANTIZERS = ("Quant", "IntQuant", "BipolarQuant", "MultiThreshold", "Trunc", "QuantizeLinear")
 
@@ -65,10 +69,12 @@ class Exact:
     :param model: the file; its quantizers may be of any dialect.
     :param context: what :func:`~bitloom.quant.qonnx.reference.execute` gave for one batch.
     :param given: what an element of the file's input is exactly, given its index and its float; itself, by default.
+    :param quantized: tensors for which the graph has nodes: what rounds in front of them counts as a quantizer.
     """
 
     def __init__(
-        self, model: ModelProto, context: Context, given: Callable[[Index, float], Near] | None = None
+        self, model: ModelProto, context: Context, given: Callable[[Index, float], Near] | None = None,
+        quantized: Iterable[str] = (),
     ) -> None:
         self.model, self.context = model, context
         self.given = {} if given is None else {entry(model).name: given}
@@ -79,6 +85,8 @@ class Exact:
         self.opsets = {entry.domain: entry.version for entry in model.opset_import}
         self.moved: dict[str, np.ndarray] = {}
         """Where the elements of a tensor come from that was moved, as the rules find out."""
+        self.roundings = {x for x in map(self._rounding_of, quantized) if x}
+        """The tensors of operators that round and are quantizers written out."""
         self._memo: dict[tuple[str, Index], Near] = {}
         self._attributes: dict[str, dict[str, Any]] = {}
 
@@ -139,10 +147,27 @@ class Exact:
         from .exact_operators import FOLLOWING, rule_of
 
         while (node := self.nodes.get(name)) is not None:
-            if node.op_type in QUANTIZERS:
+            if self._quantizes(node):
                 return name
             operands = [x for x in node.input if x in self.varying]
             if node.op_type not in FOLLOWING or rule_of(node) is None or len(operands) != 1:
+                return None
+            name = operands[0]
+        return None
+
+    def _quantizes(self, node: NodeProto) -> bool:
+        """Whether ``node`` is a quantizer, or one of those that round in place of one."""
+        return node.op_type in QUANTIZERS or node.output[0] in self.roundings
+
+    def _rounding_of(self, name: str) -> str | None:
+        """The tensor of an operator that rounds, behind which ``name`` stands with moves and functions between."""
+        from .exact_operators import FOLLOWING
+
+        while (node := self.nodes.get(name)) is not None and node.op_type not in QUANTIZERS:
+            if node.op_type in ROUNDED and (node.op_type != "Cast" or self.context[name].dtype.kind in "iu"):
+                return name
+            operands = [x for x in node.input if x in self.varying]
+            if node.op_type not in FOLLOWING or len(operands) != 1:
                 return None
             name = operands[0]
         return None
@@ -153,7 +178,7 @@ class Exact:
 
         def through(value: Fraction | None) -> Near:
             probe = Exact(self.model, self.context)
-            probe.moved = self.moved
+            probe.moved, probe.roundings = self.moved, self.roundings
 
             def leaf(place: Index, found: float) -> Near:
                 at.append(place)
@@ -184,7 +209,7 @@ class Exact:
             return self.given[name](index, float(found))
         if node is None or node.op_type in ("Constant", "Shape", "Size"):
             return Near(Fraction(float(found)), 0.0)
-        if node.op_type in QUANTIZERS:
+        if self._quantizes(node):
             value = grid(self, node, index, float(found))
             return Near(value, abs(float(Fraction(float(found)) - value)) * SLACK)
         rule = rule_of(node)
@@ -212,7 +237,7 @@ def parameter(exact: Exact, node: NodeProto, at: int, index: Index, default: flo
 
 def grid(exact: Exact, node: NodeProto, index: Index, found: float) -> Fraction:
     """The exact value on the grid of the quantizer ``node`` for which the executor has the float ``found``."""
-    if node.op_type == "QuantizeLinear":
+    if node.op_type == "QuantizeLinear" or node.op_type in ROUNDED:
         return Fraction(round(found))
     if node.op_type == "MultiThreshold":
         scale, bias = _affine(exact, node)
@@ -223,7 +248,7 @@ def grid(exact: Exact, node: NodeProto, index: Index, found: float) -> Fraction:
 
 def step(exact: Exact, node: NodeProto, index: Index) -> Fraction:
     """The distance of neighbouring values of the quantizer ``node``."""
-    if node.op_type == "QuantizeLinear":
+    if node.op_type == "QuantizeLinear" or node.op_type in ROUNDED:
         return Fraction(1)
     return _affine(exact, node)[0] if node.op_type == "MultiThreshold" else _output_grid(exact, node, index)[0]
 
@@ -235,6 +260,8 @@ def quantizer(
     if node.op_type == "BipolarQuant":
         scale = parameter(exact, node, 1, index)
         return lambda value: scale if value >= 0 else -scale, Fraction(before.error)
+    if node.op_type in ROUNDED:
+        return lambda value: Fraction(ROUNDED[node.op_type](value)), Fraction(before.error)
     if node.op_type == "MultiThreshold":
         return _multi_threshold(exact, node, index), Fraction(before.error)
     scale, zero = parameter(exact, node, 1, index), parameter(exact, node, 2, index)

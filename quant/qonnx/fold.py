@@ -12,11 +12,14 @@ from ..formats import Format
 from .context import Context, operator
 from .op import Op
 from .shapes import MOVES
-from .types import INTEGERS
+from .types import INTEGERS, WHOLE
 from .values import Const, Quantized, bare
 
 ELEMENTS = 1 << 28
 """Elements that a computed constant may have."""
+
+ROUNDED = ("Round", "Floor", "Ceil", "Sign", "Clip", "Max", "Min", "Relu")
+"""Operators that make integers of floats, or leave them integers."""
 
 UNKNOWN = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial")
 """Operators whose result is not a constant, though they read nothing else."""
@@ -44,14 +47,27 @@ def fold(ctx: Context, op: Op) -> tuple[Const, ...]:
     first = operands[0].quantized if operands and operands[0] is not None else None
     if op.kind == "Clip" and operands[0] is not None and (kind := operands[0].array.dtype.name) in INTEGERS:
         results[0] = _narrowed(operands, INTEGERS[kind] if first is None else first.format, results[0])
-    elif first is not None and op.kind == "Cast":
+    elif op.kind == "Cast":
         kept = np.array_equal(results[0].array.astype(np.float64), ctx.const(op, 0).array.astype(np.float64))
-        results[0] = Const(results[0].array, first) if kept else results[0]
+        results[0] = _whole(results[0]) if first is None else Const(results[0].array, first) if kept else results[0]
     elif first is not None and op.kind in MOVES and op.kind != "Concat":
         results[0] = _moved(ctx, op, operands, first, results[0])
     elif op.kind in ("Mul", "Div") and len(results) == 1:
         results[0] = _scaled(op, operands, results[0])
+    elif op.kind in ("Add", "Sub") and len(results) == 1:
+        results[0] = _shifted(op, operands, results[0])
+    elif op.kind in ROUNDED:
+        results[0] = _whole(results[0])
     return tuple(results)
+
+
+def _whole(result: Const) -> Const:
+    """A constant of small whole numbers, and these as its integers."""
+    array = result.array
+    if array.dtype.kind != "f" or not array.size or not np.all(np.abs(array) <= WHOLE) or np.any(array % 1):
+        return result
+    ints = array.astype(np.int64)
+    return Const(array, bare(ints, Format.of_range(int(ints.min()), int(ints.max()))))
 
 
 def _narrowed(operands: list[Const | None], form: Format, result: Const) -> Const:
@@ -83,6 +99,17 @@ def _scaled(op: Op, operands: list[Const | None], result: Const) -> Const:
         return result
     scale = q.scale * f if op.kind == "Mul" else q.scale / f
     return Const(result.array, replace(q, scale=scale))
+
+
+def _shifted(op: Op, operands: list[Const | None], result: Const) -> Const:
+    """A quantized constant and a whole number of its steps: the same integers on another zero point."""
+    left, right = operands
+    if left is None or right is None or left.quantized is None or right.quantized is not None:
+        return result
+    q, by = left.quantized, right.array.astype(np.float64)
+    if q.ints.shape != result.array.shape or not np.all(by % 1 == 0) or not np.all(q.scale == 1):
+        return result
+    return Const(result.array, replace(q, zero=q.zero - by if op.kind == "Add" else q.zero + by))
 
 
 def _bounded(op: Op, arrays: list[np.ndarray]) -> None:

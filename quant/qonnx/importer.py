@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import TensorProto
 
 from bitloom import RequestError
 
@@ -33,18 +32,19 @@ from . import (  # noqa: F401  (each registers its operators)
     spatial,
     transposed,
     trunc,
+    written,
 )
 from .annotations import annotated
 from .context import HANDLERS, Context, Result, View, safe_name
 from .failure import ImportFailure
 from .imported import Imported, meaning_of
 from .layout import input_order
-from .model import Model, parse, read
+from .model import parse, read
 from .op import Op
 from .types import FLOAT, INTEGERS
 from .values import Const, Value
+from .written import QUANTIZERS, behind_input
 
-QUANTIZERS = ("Quant", "IntQuant", "BipolarQuant", "QuantizeLinear")
 OWN = (*QUANTIZERS, "Constant", "Trunc", "MultiThreshold", "DequantizeLinear")
 """Operators that are handled here even where all they read is constant."""
 
@@ -105,10 +105,11 @@ def _from_model(ctx: Context, name: str, input_format: Format | None, input_scal
     model, source = ctx.model, ctx.model.source
     ctx.tensors.update((n, annotated(a, model.datatypes.get(n))) for n, a in model.constants.items())
     given = input_format is not None or input_scale is not None or input_offset != 0.0
-    _enter(ctx, given, input_format, input_scale, input_offset)
-    # Constants first, in case one looks ahead at them.
-    for number, op in enumerate(sorted(model.ops, key=lambda op: op in model.varying), 1):
-        progress(f"{op.kind}, {number} of {len(model.ops)} operations")
+    first = sorted(model.ops, key=lambda op: op in model.varying)  # constants, since others look ahead at them
+    for number, op in enumerate(first, 1):
+        if op in model.varying and model.input not in ctx.tensors:
+            _enter(ctx, given, input_format, input_scale, input_offset)
+        progress(f"{op.kind}, {number} of {len(first)} operations")
         _import(ctx, op)
     result = ctx.tensors.get(model.output)
     if not isinstance(result, Value):
@@ -130,14 +131,17 @@ def _failure(what: str, error: BaseException) -> ImportFailure:
 
 def _import(ctx: Context, op: Op) -> None:
     """Import one operation."""
+    results: tuple[Result | None, ...]
     try:
         for name in filter(None, op.inputs):
             if name not in ctx.tensors:
                 maker = next(other.kind for other in ctx.model.ops if name in other.outputs)
                 op.fail(f"reads {name!r}, an output of {maker} that is not supported", "export the model without it")
         constant = all(isinstance(ctx.tensors[n], Const) for n in op.inputs if n)
-        if constant and op.kind not in OWN:
-            results: tuple[Result | None, ...] = fold.fold(ctx, op)
+        if op in ctx.absorbed:
+            results = tuple(ctx.tensors[n] for n in op.inputs if isinstance(ctx.tensors.get(n), Value))
+        elif constant and op.kind not in OWN:
+            results = fold.fold(ctx, op)
         elif op.kind not in HANDLERS:
             op.fail("this operator is not supported", "docs/operators.md lists those that are")
         else:
@@ -162,7 +166,7 @@ def _enter(ctx: Context, given: bool, form: Format | None, scale: float | None, 
                             f"in {FLOAT}; export the model in {FLOAT}")
     said = model.datatypes.get(model.input)
     whole = said is not None and said.scale == 1.0
-    ctx.direct = None if given or whole else _direct(model)
+    ctx.direct = None if given or whole else behind_input(ctx)
     if ctx.direct is None and not given:
         if kind is not None and kind.bits <= 32:
             form, scale = kind, 1.0
@@ -194,19 +198,6 @@ def _enter(ctx: Context, given: bool, form: Format | None, scale: float | None, 
     ctx.tensors[model.input] = replace(value, trail=(model.input,), type=model.input_type)
     if ctx.direct is None:
         ctx.views["input"] = View(model.input, value)
-
-
-def _direct(model: Model) -> Op | None:
-    """The quantizer that alone reads the input, but for shapes."""
-    tensor = model.input
-    while len(readers := model.reading(tensor)) == 1 and tensor != model.output:
-        op = readers[0]
-        if op.kind in QUANTIZERS and op.inputs[0] == tensor:
-            return op
-        if op.kind not in shapes.SHAPES and not (op.kind == "Cast" and op.attributes.get("to") == TensorProto.FLOAT):
-            return None
-        tensor = op.outputs[0]
-    return None
 
 
 def _imported(ctx: Context, name: str, result: Value) -> Imported:

@@ -16,6 +16,7 @@ from .op import Op
 from .quantizers import Quantizer, positive
 from .types import FLOAT, INTEGERS, WHOLE, dtype_of, name_of
 from .values import ONE, ZERO, Const, Quantized, Value, bare
+from .written import Bounds, following
 
 F = np.float32
 
@@ -101,35 +102,20 @@ def _activation(ctx: Context, op: Op, linear: Linear, form: Format) -> Value:
 
     Its own result are bare integers; in the graph they stand for the real numbers behind them.
     """
-    low, high, tensor = _clipped(ctx, op, form)
-    back = _dequantized(ctx, tensor, ctx.value(op).index.shape)
+    found = following(ctx, op.outputs[0], form.lo, form.hi)
+    if found.shift:  # integers wrap around
+        found = Bounds(form.lo, form.hi, op.outputs[0])
+    ctx.absorbed.update(found.ops)
+    low, high = int(found.low), int(found.high)
+    back = _dequantized(ctx, found.tensor, ctx.value(op).index.shape)
     real = back[1] if back else Linear(ONE, ZERO, linear.type)
     value, (s, z, scale, zero) = ground(ctx, op, ctx.value(op), linear.scale, linear.zero, real.scale, real.zero)
     narrow = form if (low, high) == (form.lo, form.hi) else Format.of_range(low, high)
     rule, ends = Rule("QuantizeLinear", low, high), (scale.astype(np.float64), zero.astype(np.float64))
     made = Quantizer(rule, (s, z), narrow, low, 1, high - low, *ends)
-    tensor = back[0] if back else tensor
+    tensor = back[0] if back else found.tensor
     done = take_input(ctx, op, value, made, tensor) if op is ctx.direct else quantize(ctx, op, value, made, tensor)
     return replace(done, scale=ONE, zero=ZERO, type=linear.type)
-
-
-def _clipped(ctx: Context, op: Op, form: Format) -> tuple[int, int, str]:
-    """The integers that are left of ``form`` by a ``Clip`` that alone reads them, and the tensor that holds them."""
-    low, high, tensor = form.lo, form.hi, op.outputs[0]
-    readers = ctx.model.reading(tensor)
-    if len(readers) != 1 or readers[0].kind != "Clip" or tensor == ctx.model.output:
-        return low, high, tensor
-    clip = readers[0]
-    bounds = [ctx.tensors.get(clip.inputs[at]) if clip.has(at) else None for at in (1, 2)]
-    if len(clip.inputs) > 3 or clip.attributes or any(clip.has(at) and (
-            not isinstance(b, Const) or b.array.size != 1) for at, b in zip((1, 2), bounds)):
-        return low, high, tensor
-    low, high = (edge if not isinstance(b, Const) else choose(edge, int(b.array.ravel()[0]))
-                 for edge, choose, b in zip((low, high), (max, min), bounds))
-    if low >= high:
-        return form.lo, form.hi, tensor
-    ctx.absorbed.add(clip)
-    return low, high, clip.outputs[0]
 
 
 def _dequantized(ctx: Context, tensor: str, shape: tuple[int, ...]) -> tuple[str, Linear] | None:

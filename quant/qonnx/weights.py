@@ -37,7 +37,8 @@ def weights_of(op: Op, const: Const, name: str) -> Weights:
     if quantized is not None and np.abs(quantized.zero).max(initial=0) < 1 << LIMIT_BITS:
         zero = np.rint(quantized.zero).astype(np.int64)
         if np.array_equal(zero, quantized.zero):
-            return Weights(quantized.ints - zero, quantized.scale, quantized.format)
+            ints = quantized.ints - zero
+            return Weights(ints, quantized.scale, format_of(ints) if np.any(zero) else quantized.format)
     found = recognized(array)
     if found is None:
         op.fail(f"its weights {name!r} are floats without a quantizer", "quantize them (Brevitas: weight_quant=…)")
