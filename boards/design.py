@@ -79,6 +79,13 @@ class Design(Strict):
             raise ValueError("must be a folder's name of letters, digits, '.', '_' and '-'")
         return value
 
+    @field_validator("layers", mode="before")
+    @classmethod
+    def _layer_names(cls, value: object) -> object:
+        if isinstance(value, Mapping) and not all(isinstance(name, str) for name in value):
+            raise ValueError("names that YAML reads as numbers or as yes and no must stand in quotes")
+        return value
+
     @property
     def goal(self) -> str:
         """What is made best."""

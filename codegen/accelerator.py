@@ -26,9 +26,10 @@ class Accelerator(wiring.Component):
 
     Members: ``i`` (``In(vector(input shape, input_lanes))``), ``o`` (``Out(vector(output shape, output_lanes))``).
 
-    Parts: each unit is called as its node; a value with several readers has a fork ``<value>_fork``; a link has, where
-    it needs them, ``<unit>_burst``, ``<unit>_narrow``, ``<unit>_widen`` and ``<unit>_queue`` (with the port's number
-    behind the unit's name from the second port on; ``output`` for the link to ``o``).
+    Parts: each unit is called as its node, where that is a plain name; a value with several readers has a fork
+    ``<value>_fork``; a link has, where it needs them, ``<unit>_burst``, ``<unit>_narrow``, ``<unit>_widen`` and
+    ``<unit>_queue`` (with the port's number behind the unit's name from the second port on; ``output`` for the link to
+    ``o``). :attr:`bitloom.codegen.topology.Topology.instances` has the names of all.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -56,7 +57,8 @@ class Accelerator(wiring.Component):
 
     def roms(self) -> dict[str, Rom]:
         """Every constant memory below, by path of instance names."""
-        return {f"{name}.{path}": rom for name, unit in self._units.items() for path, rom in unit.roms().items()}
+        names = self._plan.topology.instances.units
+        return {f"{names[node]}.{path}": rom for node, unit in self._units.items() for path, rom in unit.roms().items()}
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -64,7 +66,7 @@ class Accelerator(wiring.Component):
         self._publish(m, heads, self._plan.graph.input.name, wiring.flipped(self.i))
         topology = self._plan.topology
         for name, unit in self._units.items():
-            m.submodules[name] = unit
+            m.submodules[topology.instances.units[name]] = unit
             links = topology.into(name)
             for link in links:
                 port = unit.i if len(links) == 1 else getattr(unit, f"i{link.port}")
@@ -80,7 +82,7 @@ class Accelerator(wiring.Component):
             heads[name, 0] = stream
             return
         fork = hw.Fork(shape_of(self._plan.graph[name].output.format), readers[0].a, len(readers))
-        m.submodules[f"{name}_fork"] = fork
+        m.submodules[self._plan.topology.instances.forks[name]] = fork
         wiring.connect(m, stream, fork.i)
         heads.update({(name, k): getattr(fork, f"o{k}") for k in range(len(readers))})
 
@@ -89,7 +91,7 @@ class Accelerator(wiring.Component):
         topology = self._plan.topology
         stream = heads[link.source, topology.readers(link.source).index(link)]
         shape = shape_of(self._plan.graph[link.source].output.format)
-        for name, depth, a, b in link.parts:
+        for name, depth, a, b in topology.parts(link):
             part = StreamFIFO(data.ArrayLayout(shape, a), depth) if depth else WidthConverter(shape, a, b)
             m.submodules[name] = part
             wiring.connect(m, stream, part.i)

@@ -34,16 +34,33 @@ def emit_rtlil(component: Component, name: str) -> str:
     """
     text = rtlil.convert(component, name=name, platform=Primitives(), emit_src=False)
 
-    def rename(match: re.Match[str]) -> str:
-        return match.group(1) + "\\" + match.group(2).replace(".", "_")
-
-    text = re.sub(rf"^(\s*(?:module|cell) )\\{re.escape(name)}\.(\S+)", rename, text, flags=re.MULTILINE)
+    below = rf"\\{re.escape(name)}\.(\S+)"
+    flat = _flattened(re.findall(rf"^module {below}", text, flags=re.MULTILINE), name)
+    text = re.sub(rf"^(\s*(?:module|cell) ){below}", lambda match: f"{match[1]}\\{flat[match[2]]}", text,
+                  flags=re.MULTILINE)
     # A register that declares its first value unknown may move into a block memory, whose output has none.
     text = re.sub(r"((?:^ *attribute \\.*\n)+)(?=^ *wire )", _without_init, text, flags=re.MULTILINE)
     # Amaranth calls a signal that it finds no name for ``$signal``; abc9 takes public names with a $ for its own.
     text = re.sub(r"(?<=\s)\\\$(?=[a-z])", r"\\_", text)
     # A lane is a wire called ``payload[0]``; abc9 takes that for bit 0 of ``payload`` and yosys fails.
     return re.sub(r"(\\\w+)\[(\d+)\]", r"\1__\2", text)
+
+
+def _flattened(paths: list[str], top: str) -> dict[str, str]:
+    """For each path of instance names the name of its module: joined by underscores, those that are higher up first.
+
+    Where ``a.b_c`` and ``a_b.c`` would be one, the later of the two gets a number.
+    """
+    names: dict[str, str] = {}
+    taken = {top}
+    for path in sorted(paths, key=lambda path: path.count(".")):
+        base = name = path.replace(".", "_")
+        number = 2
+        while name in taken:
+            name, number = f"{base}_{number}", number + 1
+        taken.add(name)
+        names[path] = name
+    return names
 
 
 def _without_init(match: re.Match[str]) -> str:

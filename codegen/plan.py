@@ -170,7 +170,7 @@ class Plan:
 
         def follow(link: Link) -> int:
             channel = heads[link.source, topology.readers(link.source).index(link)]
-            for name, depth, a, b in link.parts:
+            for name, depth, a, b in topology.parts(link):
                 after = channels.add()
                 if depth:
                     queues[name] = schedule.QueueCell(channels, channel, after, depth)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import gcd, prod
 
 import numpy as np
@@ -13,6 +14,7 @@ from bitloom.quant import Graph, Input, Node
 
 from . import queues
 from .mapping import Folding, lanes_out, shape_of, transparent, vectors
+from .names import Instances, Names, is_plain, plain
 
 OUTPUT = ""
 """The target of the link that leaves the pipeline."""
@@ -38,25 +40,20 @@ class Link:
     queue: int = 0
 
     @property
-    def name(self) -> str:
-        """Prefix of the names of its parts: of the unit that it feeds."""
-        return (self.target or "output") + (str(self.port) if self.port else "")
-
-    @property
     def step(self) -> int:
         """Elements moved per cycle."""
         return gcd(self.a, self.b)
 
     @property
     def queues(self) -> list[tuple[str, int, int]]:
-        """The queues: name, depth, lanes."""
-        return [(name, depth, lanes_in) for name, depth, lanes_in, _ in self.parts if depth]
+        """The queues: kind, depth, lanes."""
+        return [(kind, depth, lanes_in) for kind, depth, lanes_in, _ in self.parts if depth]
 
     @property
     def parts(self) -> list[tuple[str, int, int, int]]:
-        """What the link is made of, in the order of the data: name, depth (0 for a converter), lanes in, lanes out."""
-        parts = ((f"{self.name}_burst", self.burst, self.a, self.a), (f"{self.name}_narrow", 0, self.a, self.step),
-                 (f"{self.name}_widen", 0, self.step, self.b), (f"{self.name}_queue", self.queue, self.b, self.b))
+        """What the link is made of, in the order of the data: kind, depth (0 for a converter), lanes in, lanes out."""
+        parts = (("burst", self.burst, self.a, self.a), ("narrow", 0, self.a, self.step),
+                 ("widen", 0, self.step, self.b), ("queue", self.queue, self.b, self.b))
         return [part for part in parts if part[1] or part[2] != part[3]]
 
     @property
@@ -96,6 +93,26 @@ class Topology:
         for link in self.links:
             counts[link.source] = counts.get(link.source, 0) + 1
         return {name: count for name, count in counts.items() if count > 1}
+
+    @cached_property
+    def instances(self) -> Instances:
+        """What each part is called in the circuit. Units with plain names keep them, the others get what is left."""
+        names, nodes = Names(), [node.name for node in units(self.graph)]
+        given = {name: names.give(name) for name in sorted(nodes, key=is_plain, reverse=True)}
+        forks = {value: names.give(f"{given.get(value, plain(value))}_fork") for value in self.forks}
+        parts = {(link.target, link.port, kind): names.give(
+            f"{given[link.target] if link.target else 'output'}{link.port or ''}_{kind}")
+            for link in self.links for kind, *_ in link.parts}
+        return Instances(given, forks, parts)
+
+    def parts(self, link: Link) -> list[tuple[str, int, int, int]]:
+        """As ``link.parts``, with the name in the circuit instead of the kind."""
+        return [(self.instances.parts[link.target, link.port, kind], *sizes) for kind, *sizes in link.parts]
+
+    @property
+    def queue_names(self) -> list[str]:
+        """The names in the circuit of all queues, in the order of the links."""
+        return [self.instances.parts[link.target, link.port, kind] for link in self.links for kind, *_ in link.queues]
 
     def readers(self, source: str) -> list[Link]:
         """The links that read the value ``source``, in the order of its fork's outputs."""

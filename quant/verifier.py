@@ -5,12 +5,16 @@ from __future__ import annotations
 from .graph import Graph, GraphError, Input, Node, Tensor
 from .operators import OPERATORS, ArgMax
 
+LONGEST_NAME = 10_000
+"""Characters of a node's name: an archive keeps constants under it."""
+
 
 def verify(graph: Graph) -> Graph:
     """Check every rule of the integer graph and return it unchanged; :class:`GraphError` names what breaks which."""
     known: dict[str, Tensor] = {}
     inputs = 0
     for node in graph:
+        _name(node.name)
         if node.name in known:
             raise GraphError(f"node {node.name!r}: names must be unique, and this one occurs twice")
         if not isinstance(node, (Input, *OPERATORS)):
@@ -33,6 +37,14 @@ def verify(graph: Graph) -> Graph:
         if len(graph.classes) != scores:
             raise GraphError(f"graph {graph.name!r}: {len(graph.classes)} class names for {scores} scores")
     return graph
+
+
+def _name(name: object) -> None:
+    if not isinstance(name, str) or not name or not name.isprintable():
+        raise GraphError(f"node {name!r:.80}: a name must be printable text of at least one character")
+    if len(name) > LONGEST_NAME:
+        raise GraphError(f"node {name[:60]!r}…: a name must have at most {LONGEST_NAME:,} characters, and this has "
+                         f"{len(name):,}")
 
 
 def _arity(node: Node) -> None:

@@ -44,13 +44,14 @@ class Floorplan:
     whole: bool
 
 
-def owners(placement: Mapping[str, str], layers: list[str]) -> dict[Tile, list[str]]:
+def owners(placement: Mapping[str, str], layers: Mapping[str, str]) -> dict[Tile, list[str]]:
     """For each tile, which layer each of its cells belongs to, in the order of the cells' places.
 
     :param placement: cell name → where it was placed (``X12/Y3/lc5``, ``X12Y3/LUT5``).
-    :param layers: names of the layers; a cell belongs to the first that occurs as an instance name in its path.
+    :param layers: the layers' instance names; a cell belongs to the longest that occurs in its path.
     """
-    patterns = [(name, re.compile(rf"(?:^|[._\\/]){re.escape(name)}(?:[._\[$/]|$)")) for name in layers]
+    longest = sorted(layers.items(), key=lambda layer: -len(layer[1]))
+    patterns = [(name, re.compile(rf"(?:^|[._\\/]){re.escape(part)}(?:[._\[$/]|$)")) for name, part in longest]
     found: dict[Tile, list[tuple[str, str]]] = defaultdict(list)
     for cell, bel in placement.items():
         where = _BEL.match(bel)

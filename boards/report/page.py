@@ -31,7 +31,7 @@ def render(build_dir: str | Path, stale: str = "") -> Path:
     if not values:
         raise RequestError(f"{folder}: holds no report.json; make one with `bitloom build`")
     report = check(values, "report.json")
-    names = [layer.name for layer in report.layers]
+    instances = {layer.name: layer.instance or layer.name for layer in report.layers}
     environment = Environment(loader=PackageLoader("bitloom.boards.report", "."), autoescape=True,
                               undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"number": figures.number, "shortened": figures.shortened}
@@ -46,7 +46,7 @@ def render(build_dir: str | Path, stale: str = "") -> Path:
         utilization=figures.utilization(report),
         path=figures.critical_path(report),
         steps=figures.steps(report),
-        plan=floorplan.distil(folder / "floorplan.svg", floorplan.owners(_placement(folder), names)),
+        plan=floorplan.distil(folder / "floorplan.svg", floorplan.owners(_placement(folder), instances)),
         pictures=samples.pictures(folder),
         curve=_embedded(folder / "curve.svg"),
         css=(Path(__file__).parent / "page.css").read_text(encoding="utf-8"),

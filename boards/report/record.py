@@ -70,10 +70,12 @@ class Figures(_Section):
 class Layer(_Section):
     """One unit of the pipeline: its template, folding and closed forms, and its predicted resources.
 
-    ``queue`` is how many beats the queues ahead of it hold.
+    ``instance`` is its name in the circuit, below the accelerator. ``queue`` is how many beats the queues
+    ahead of it hold.
     """
 
     name: str
+    instance: str = ""
     template: str
     inputs: Count
     outputs: Count
@@ -172,7 +174,8 @@ def check(values: object, source: str) -> Report:
 def of_plan(plan: Plan) -> dict[str, Any]:
     """What a plan says about a build: the layers, the closed forms (exact) and the predicted resources (estimates)."""
     layers = [
-        {"name": stage.name, "template": stage.template, "inputs": stage.inputs, "outputs": stage.outputs,
+        {"name": stage.name, "instance": plan.topology.instances.units[stage.name],
+         "template": stage.template, "inputs": stage.inputs, "outputs": stage.outputs,
          "pe": stage.folding.pe, "simd": stage.folding.simd, "interval": stage.interval, "latency": stage.latency,
          "queue": sum(depth for link in plan.topology.into(stage.name) for _, depth, _ in link.queues),
          "memory": stage.memories,

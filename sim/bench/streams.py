@@ -128,7 +128,7 @@ class Gauge:
     """How many beats a queue inside the design holds at most."""
 
     def __init__(self, dut: Any, path: str, ports: dict[str, str]) -> None:
-        unit = getattr(dut, path)
+        unit = child(dut, path)
         self._in, self._out = ([child(unit, ports[f"{end}__{n}"]) for n in ("valid", "ready")] for end in ("i", "o"))
         self._level = self.peak = 0
 
@@ -142,7 +142,7 @@ class Tap:
     """Compares what passes through a stream inside the design with what should."""
 
     def __init__(self, dut: Any, path: str, ports: dict[str, str], beats: list[str]) -> None:
-        unit = getattr(dut, path)
+        unit = child(dut, path)
         self._valid, self._ready, self._payload = (child(unit, ports[f"o__{n}"]) for n in ("valid", "ready", "payload"))
         self._expected = iter(enumerate(beats))
         self.first: dict[str, Any] | None = None

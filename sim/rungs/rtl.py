@@ -98,8 +98,8 @@ def _ports(compiled: Compiled) -> dict[str, str]:
 def _gauges(compiled: Compiled) -> dict[str, dict[str, Any]]:
     """Where each queue of the pipeline is, and its handshakes."""
     text, handshake = compiled.top.read_text(), tuple(port for port in STREAMS if not port.endswith("payload"))
-    names = [name for link in compiled.plan.topology.links for name, _, _ in link.queues]
-    return {name: {"path": name, "ports": ports_of(text, f"accelerator_{name}", handshake)} for name in names}
+    return {name: {"path": name, "ports": ports_of(text, f"accelerator_{name}", handshake)}
+            for name in compiled.plan.topology.queue_names}
 
 
 def _peaks(compiled: Compiled, measured: dict[str, int]) -> list[str]:
@@ -166,15 +166,15 @@ def _first_layer(compiled: Compiled, vectors: np.ndarray, parameters: dict[str, 
     number, phase = next((k, phase) for k, phase in enumerate(phases) if phase["wrong"])
     end = phase["wrong"][0] + 1
     values = quant.trace(plan.graph, vectors[:end])
-    ports = {stage.name: ports_of(compiled.top.read_text(), f"accelerator_{stage.name}", STREAMS[3:])
-             for stage in plan.stages}
+    text, parts = compiled.top.read_text(), plan.topology.instances.units
+    ports = {stage.name: ports_of(text, f"accelerator_{parts[stage.name]}", STREAMS[3:]) for stage in plan.stages}
     taps = {
-        stage.name: {"path": stage.name, "ports": ports[stage.name], "beats": [
+        stage.name: {"path": parts[stage.name], "ports": ports[stage.name], "beats": [
             beat for vector in beats(values[stage.name].reshape(end, -1), plan.graph[stage.name].output.format,
                                      stage.lanes_out) for beat in vector]}
         for stage in plan.stages
     }
-    eyes = tuple(Public(f"accelerator_{name}", port) for name, found in ports.items() for port in found.values())
+    eyes = tuple(Public(f"accelerator_{parts[name]}", port) for name, found in ports.items() for port in found.values())
     again = {**parameters["phases"][number], "vectors": [0, end]}
     results = run(simulate(compiled, note, eyes), "streams", {**parameters, "phases": [again], "taps": taps}, note=note)
     for name, first in results["taps"].items():

@@ -7,7 +7,21 @@ import numpy as np
 import pytest
 
 from bitloom import RequestError
-from bitloom.quant import BIPOLAR, ArgMax, Format, Graph, GraphError, Input, Node, Tensor, Threshold, verify
+from bitloom.quant import (
+    BIPOLAR,
+    ArgMax,
+    Format,
+    Graph,
+    GraphError,
+    Input,
+    Node,
+    Reshape,
+    Tensor,
+    Threshold,
+    load,
+    save,
+    verify,
+)
 
 
 def changed(graph: Graph, name: str, **values: object) -> Graph:
@@ -89,3 +103,22 @@ def test_users(small_graph: Graph) -> None:
     assert [n.name for n in small_graph.users("fc1")] == ["act1"]
     assert small_graph.users("argmax") == ()
     assert isinstance(small_graph["argmax"], ArgMax)
+
+
+@pytest.mark.parametrize("name", ["", "a\nb", "\x00", "\t", "\ud800", "\u2028", 5, None, "x" * 10_001])
+def test_names_that_nobody_could_read_are_refused(name):
+    x = Tensor((2,), Format(3))
+    with pytest.raises(GraphError, match=r"^node .*: a name must (be printable text|have at most 10,000)") as refused:
+        verify(Graph("names", (Input(name, (), x), Reshape("y", (name,), x)), "y"))
+    assert "\n" not in str(refused.value) and len(str(refused.value)) < 200
+
+
+@pytest.mark.parametrize("name", ["conv 1", "/conv1/Conv", "../up", "層", "$x", "a.weights", "header", "file", "C:\\x",
+                                  "x.npy", "'", "x" * 10_000])  # fmt: skip
+def test_any_readable_name_is_kept_in_a_file(name, tmp_path):
+    x = Tensor((2,), Format(3))
+    rows = Threshold(name, ("x",), x, np.array([[1, 2], [2, 5]]))
+    graph = Graph("names", (Input("x", (), x), rows, Threshold("a", (name,), x, np.array([[2]]))), "a")
+    save(graph, tmp_path / "graph.npz")
+    again = load(tmp_path / "graph.npz")
+    assert str(again) == str(graph) and np.array_equal(again[name].thresholds, rows.thresholds)

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from bitloom import RequestError, quant, sim
+from bitloom.boards.build import compile_design, synthesize_build
+from bitloom.boards.design import Design
 from bitloom.boards.report.record import read
 from bitloom.codegen import Plan
 from bitloom.sim import toolchain
@@ -164,3 +166,22 @@ def test_the_model_level_compares_the_trained_network():
                                                          node.weight_format, node.bias) for node in graph]
     assert not model.same(graph, graph.with_nodes(changed))
     assert np.any(weights != graph["fc1"].weights)
+
+
+@pytest.mark.slow
+def test_names_of_any_kind_pass_the_ladder(tmp_path):
+    names = ["clk", "conv 1", "conv_1", "int", "$x", "fc", "fc_weights", "x" * 300]
+    rng, last = np.random.default_rng(0), "input"
+    vector = quant.Tensor((4,), quant.Format(4))
+    nodes: list[quant.Node] = [quant.Input("input", (), vector)]
+    for product, function in zip(names[::2], names[1::2]):
+        nodes += [quant.MatMul(product, (last,), quant.Tensor((4,), quant.Format(14, True)),
+                               rng.integers(-7, 8, (4, 4)), quant.Format(4, True)),
+                  quant.Threshold(function, (product,), vector, np.arange(1, 16)[None] ** 2)]
+        last = function
+    quant.save(quant.Graph("names", tuple(nodes), last), tmp_path / "graph.npz")
+    layers = {name: {"pe": [1, 4][k % 2], "simd": [4, 1][k % 2]} for k, name in enumerate(names[::2])}
+    design = Design(design="names", model=str(tmp_path / "graph.npz"), layers=layers)
+    synthesize_build(compile_design(design, tmp_path / "out"))
+    _, rtl_level, netlist = sim.verify(tmp_path / "out", level="netlist", samples=5)
+    assert (rtl_level.status, netlist.status) == ("passed", "passed"), (rtl_level.reason, netlist.reason)

@@ -30,7 +30,7 @@ def test_memories_and_multipliers_fill_their_tile(bel):
 
 def test_the_report_tells_the_layers_apart(tmp_path):
     (tmp_path / "floorplan.svg").write_text(draw(ICE40, (26, 32)))
-    plan = distil(tmp_path / "floorplan.svg", owners(ICE40, ["fc1", "fc2"]))
+    plan = distil(tmp_path / "floorplan.svg", owners(ICE40, {"fc1": "fc1", "fc2": "fc2"}))
     assert (plan.columns, plan.rows) == (26, 32)
     assert plan.cells == {"fc1": 2, "fc2": 1, "": 1}
 

@@ -12,7 +12,7 @@ from bitloom.boards.report.floorplan import distil, owners
 def test_cells_belong_to_the_layer_in_their_path() -> None:
     placement = {"accelerator.fc1.dot.y_SB_LUT4_O_LC": "X3/Y4/lc1", "accelerator.fc10.y_LC": "X3/Y4/lc0",
                  "accelerator.fc1.rom[3]": "X3/Y4/lc2", "link.receiver.fc1x": "X5Y6/LUT0", "clk$SB_GB": "nowhere"}
-    assert owners(placement, ["fc1", "fc10"]) == {(3, 4): ["fc10", "fc1", "fc1"], (5, 6): [""]}
+    assert owners(placement, {"fc1": "fc1", "fc 10": "fc10"}) == {(3, 4): ["fc 10", "fc1", "fc1"], (5, 6): [""]}
 
 
 def test_each_used_cell_is_drawn_once_in_its_tile(tmp_path: Path) -> None:
