@@ -14,6 +14,7 @@ from typing import Any
 from bitloom import RequestError, __version__, codegen
 from bitloom.codegen import Resources
 from bitloom.quant import Graph, load, save
+from bitloom.quant.provenance import uncompared, warning
 
 from . import board as boards
 from .board import Board
@@ -52,17 +53,20 @@ PLANNED_LANES = 16
 """Lanes of the input for which the host link's share is kept free, before the plan says how many there are."""
 
 
-def compile_design(design: Design, out_dir: str | Path | None = None, progress: Progress = SILENT) -> Compiled:
+def compile_design(design: Design, out_dir: str | Path | None = None, progress: Progress = SILENT,
+                   strict: bool = False) -> Compiled:
     """Compile ``design`` into the folder ``out_dir`` (``build/<design>``): graph, plan, ``rtl/top.v``, constraints.
 
     Where the folder holds the same request already, what lies there is used: its foldings, and ``rtl/top.v`` as it is,
     edited or not.
 
+    :param strict: refuse a network that was imported without a comparison with its file.
     :raises RequestError: the design asks for what cannot be; the message says what.
+    :raises WorkError: a network that is imported here differs from its graph, or, with ``strict``, was not compared.
     """
     out = _folder(design, out_dir)
     with locked(out):
-        return _compile(design, out, progress)
+        return _compile(design, out, progress, strict)
 
 
 def synthesize_build(compiled: Compiled, progress: Progress = SILENT) -> Synthesis:
@@ -74,9 +78,11 @@ def synthesize_build(compiled: Compiled, progress: Progress = SILENT) -> Synthes
         return _synthesize(_bench(compiled, progress), compiled)
 
 
-def build(design: Design, out_dir: str | Path | None = None, progress: Progress = SILENT) -> dict[str, Any]:
+def build(design: Design, out_dir: str | Path | None = None, progress: Progress = SILENT,
+          strict: bool = False) -> dict[str, Any]:
     """Build ``design`` in ``out_dir`` (``build/<design>``), down to the bitstream and the report.
 
+    :param strict: see :func:`compile_design`.
     :returns: the report's values.
     :raises RequestError: the design asks for what cannot be.
     :raises WorkError: a tool is missing or fails, the design does not fit or misses its clock; the report then holds
@@ -84,7 +90,7 @@ def build(design: Design, out_dir: str | Path | None = None, progress: Progress 
     """
     out = _folder(design, out_dir)
     with locked(out):
-        compiled = _compile(design, out, progress)
+        compiled = _compile(design, out, progress, strict)
         bench = _bench(compiled, progress)
         synthesis = _synthesize(bench, compiled)
         try:
@@ -101,15 +107,18 @@ def build(design: Design, out_dir: str | Path | None = None, progress: Progress 
         return values
 
 
-def _compile(design: Design, out: Path, progress: Progress) -> Compiled:
+def _compile(design: Design, out: Path, progress: Progress, strict: bool) -> Compiled:
     board = boards.load(design.board)
     _, graph = resolve_model(design.model)
     clock_hz, pins = clock_of(design, board), pins_of(board)
     _check_baud(board, clock_hz)
     fingerprint = of_request(design, board, graph)
+    manifest = manifest_of(out)
+    unchanged = manifest.get("fingerprint") == fingerprint and (out / TOP).is_file() and (out / GRAPH).is_file()
+    graph = _compared(design, graph, out if unchanged else None, progress)
+    warning(graph, strict)
     with progress.step("compile") as step:
-        manifest = manifest_of(out)
-        if manifest.get("fingerprint") == fingerprint and (out / TOP).is_file() and (out / GRAPH).is_file():
+        if unchanged:
             _write_request(design, board, out)
             os.utime(out / MANIFEST)
             kept = load(out / GRAPH)
@@ -144,6 +153,17 @@ def _compile(design: Design, out: Path, progress: Progress) -> Compiled:
         if why := too_large(board, compiled.interface.elements, compiled.interface.element.bits):
             step.note(f"not to be built: {why}")
     return compiled
+
+
+def _compared(design: Design, graph: Graph, out: Path | None, progress: Progress) -> Graph:
+    """``graph``, compared with the file that it was imported from just now, or as when ``out`` was made of it."""
+    if Path(design.model).suffix != ".onnx":
+        return graph
+    made = None if out is None else load(out / GRAPH)
+    if made is not None and not uncompared(made):
+        return replace(graph, metadata={**graph.metadata, "compared": made.metadata["compared"]})
+    with progress.step("compare") as step:
+        return resolve_model(design.model, None, step.note)[1]
 
 
 def _check_baud(board: Board, clock_hz: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -158,19 +158,23 @@ def find_design(request: str, **options: Any) -> Design:
     return make_design(request, **given)
 
 
-def resolve_model(name: str) -> tuple[Path | None, Graph]:
+def resolve_model(name: str, check: int | None = 0,
+                  note: Callable[[str], None] = lambda _: None) -> tuple[Path | None, Graph]:
     """The model ``name``: where its network is, and its integer graph.
 
     The network is the folder of a trained or imported one, or an ONNX file, which is imported here and now; None where
     ``name`` is a graph alone.
 
+    :param check: how a network that is imported here and now is compared with its graph: not at all, by default. See
+        :func:`bitloom.quant.files.read`.
+    :param note: told how far the comparison is.
     :raises RequestError: there is no such model, or it is not trained yet.
     """
     path = Path(name)
     if path.suffix in SUFFIXES:
         if not path.is_file():
             raise RequestError(f"model {name}: there is no such file")
-        return None if path.suffix == Path(GRAPH).suffix else path, read(path)
+        return None if path.suffix == Path(GRAPH).suffix else path, read(path, check, note)
     folder = model_folder(name)
     if not (folder / GRAPH).is_file():
         if (folder / IMPORTED).is_file():

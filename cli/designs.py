@@ -45,6 +45,12 @@ def design_arguments(command: F) -> F:
     return command
 
 
+def strict_option(command: F) -> F:
+    """Give ``command`` the option --strict."""
+    return click.option("--strict", is_flag=True, help="Fail where the network was imported without a comparison with "
+                        "its file (for CI).")(command)
+
+
 def asked_for(out: Path | None = None, **chosen: Any) -> tuple[Design, Path]:
     """The design that the command line asks for, and the folder that it is built in.
 

@@ -77,7 +77,7 @@ def _findings(level: str, compiled: Compiled, count: int | None, seed: int, mode
     if level == "model":
         from .rungs.model import verify_model
 
-        return verify_model(compiled, count, model)
+        return verify_model(compiled, count, model, note)
     samples = samples_for(compiled.graph, count, seed)
     if level == "rtl":
         from .rungs.rtl import verify_rtl

@@ -7,31 +7,35 @@ from typing import Any
 import click
 
 from ..console import Screen
-from ..designs import asked_for, design_arguments
+from ..designs import asked_for, design_arguments, strict_option
 from ..errors import Command
 from ..samples import illustrate
-from .report import print_figures
+from .report import print_figures, print_warning
 
 
 @click.command("compile", cls=Command, short_help="Fold a design and write its RTL.")
 @design_arguments
-def compile_(as_json: bool, **chosen: Any) -> None:
+@strict_option
+def compile_(strict: bool, as_json: bool, **chosen: Any) -> None:
     """Compile DESIGN: fold it for the board, print the layer table, write the RTL and the pin constraints."""
     from bitloom.boards.build import compile_design
     from bitloom.boards.report import read, render
 
     screen = Screen(as_json)
-    compiled = compile_design(*asked_for(**chosen), screen)
+    compiled = compile_design(*asked_for(**chosen), screen, strict)
     render(compiled.out)
     values = read(compiled.out)
     print_layers(screen, values)
+    print_warning(screen, compiled.graph)
     screen.say(f"{compiled.top}")
-    screen.result({**values, "folder": compiled.out, "rtl": compiled.top, "constraints": compiled.constraints})
+    screen.result({**values, "compared": compiled.graph.metadata.get("compared"), "folder": compiled.out,
+                   "rtl": compiled.top, "constraints": compiled.constraints})
 
 
 @click.command(cls=Command, short_help="Build a design down to the bitstream.")
 @design_arguments
-def build(as_json: bool, **chosen: Any) -> None:
+@strict_option
+def build(strict: bool, as_json: bool, **chosen: Any) -> None:
     """Build DESIGN down to the bitstream: RTL, synthesis, place and route, packing, report.
 
     A step whose inputs have not changed is not done again.
@@ -41,13 +45,15 @@ def build(as_json: bool, **chosen: Any) -> None:
 
     screen = Screen(as_json)
     design, folder = asked_for(**chosen)
-    values = build_design(design, folder, screen)
+    values = build_design(design, folder, screen, strict)
     illustrate(screen, design.model, folder)
     print_layers(screen, values)
+    print_warning(screen, load_build(folder).graph)
     print_figures(screen, values)
     bitstream = load_build(folder).bitstream
     screen.say(f"{bitstream}\n{folder / 'report.html'}")
-    screen.result({**values, "folder": folder, "bitstream": bitstream, "report": folder / "report.html"})
+    screen.result({**values, "compared": load_build(folder).graph.metadata.get("compared"), "folder": folder,
+                   "bitstream": bitstream, "report": folder / "report.html"})
 
 
 def print_layers(screen: Screen, values: dict[str, Any]) -> None:

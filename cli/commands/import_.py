@@ -19,10 +19,6 @@ from ..errors import Command
 if TYPE_CHECKING:
     from bitloom.quant import Format, Graph
     from bitloom.quant.qonnx import Imported
-    from bitloom.quant.qonnx.compare import Comparison
-
-CHECKED = 32
-"""Random samples that are compared where nobody says how many."""
 
 
 class Number(click.ParamType):
@@ -69,7 +65,9 @@ class FormatOption(click.ParamType):
               help="ONNX: quantizers as float32 computes them (exact), as their scales mean them (fixed), or the first "
                    "unless float32 rounds sums of more than 24 bits (auto) [auto].")
 @click.option("--check", type=click.IntRange(min=0), metavar="N",
-              help=f"ONNX: compare N random inputs with QONNX's executor at every quantizer [{CHECKED}].")
+              help="ONNX: compare N random inputs, and directed ones, with the file's own run at every quantizer; 0: "
+                   "none [32, for some seconds].")
+@click.option("--strict", is_flag=True, help="ONNX: fail where nothing here can run the file to compare (for CI).")
 @click.option("--dataset", help="ONNX: the data set that the network classifies; its accuracy is measured on it.")
 @click.option("--network", type=click.Path(path_type=Path), help="Checkpoint: its network.yaml [beside it].")
 def import_(source: Path, out: Path | None, network: Path | None, as_json: bool, **options: Any) -> None:
@@ -81,7 +79,7 @@ def import_(source: Path, out: Path | None, network: Path | None, as_json: bool,
     screen = Screen(as_json)
     source = _file(source)
     given = {f"--{key.removeprefix('input_').replace('format', 'input')}": value for key, value in options.items()
-             if value is not None}
+             if value not in (None, False)}
     if source.suffix == ".onnx":
         if network is not None:
             raise RequestError(f"--network is for checkpoints, and {source} is an ONNX file")
@@ -105,23 +103,27 @@ def _file(source: Path) -> Path:
 def _import_onnx(
     screen: Screen, source: Path, out: Path | None, *, name: str | None, input_format: Format | None,
     input_scale: float | None, input_offset: float | None, requantize: str | None, check: int | None,
-    dataset: str | None,
+    dataset: str | None, strict: bool,
 ) -> None:
     from bitloom.boards.design import GRAPH, IMPORTED, short_name
     from bitloom.quant import save
     from bitloom.quant.files import require_qonnx
 
     require_qonnx()
+    from bitloom.quant.provenance import uncompared, warning
     from bitloom.quant.qonnx import import_qonnx
+    from bitloom.quant.qonnx.executors import EXECUTORS, missing
 
     name = short_name(str(source)) if name is None else name
     out = _target(out, name)
     with screen.step("import") as step:
         imported = import_qonnx(source, name=name, input_format=input_format, input_scale=input_scale,
-                                input_offset=input_offset or 0.0, requantize=requantize or "auto", progress=step.note)
-        step.note("")
-    rows, unchecked = _checked(screen, source, imported, check)
+                                input_offset=input_offset or 0.0, requantize=requantize or "auto", check=check,
+                                progress=step.note)
     graph = imported.graph
+    if check and uncompared(graph) and (why := missing(EXECUTORS[0])):
+        raise RequestError(f"--check: {why}")
+    warning(graph, strict)
     if dataset is not None:
         with screen.step("measure"):
             graph = _measured(graph, dataset)
@@ -132,7 +134,7 @@ def _import_onnx(
         from bitloom.quant.qonnx.files import copy
 
         copy(source, kept)
-    _report(screen, graph, imported.notes, rows, unchecked, path)
+    _report(screen, graph, imported, path)
 
 
 def _target(out: Path | None, name: str) -> Path:
@@ -143,33 +145,6 @@ def _target(out: Path | None, name: str) -> Path:
     if out.suffix != ".npz" and out.exists() and not out.is_dir():
         raise RequestError(f"{out}: --out must be a folder, or end in .npz")
     return out
-
-
-def _checked(screen: Screen, source: Path, imported: Imported, check: int | None) -> tuple[list[Comparison], str]:
-    """The comparison with the executor, or why there is none; :class:`WorkError` where the two differ."""
-    import numpy as np
-
-    from bitloom.quant.qonnx.compare import compare
-    from bitloom.quant.qonnx.model import read
-    from bitloom.quant.qonnx.reference import available
-    from bitloom.quant.qonnx.samples import extreme_integers, random_integers, real_inputs
-
-    if check == 0:
-        return [], "not compared with QONNX's executor (--check 0)"
-    if why := available():
-        if check is not None:
-            raise RequestError(f"--check: {why}")
-        return [], f"not compared: {why}"
-    with screen.step("compare") as step:
-        graph = imported.graph
-        integers = np.concatenate([random_integers(graph, check or CHECKED), extreme_integers(graph)])
-        model = read(source)
-        rows = compare(imported, model, real_inputs(imported, model, integers), step.note)
-    for row in rows:
-        if row.mismatches:
-            raise WorkError(f"{source}: graph and executor must agree, and at {row.quantizer} (node {row.node}) "
-                            f"{row.mismatches} of {row.samples} samples differ; please report the file")
-    return rows, ""
 
 
 def _measured(graph: Graph, dataset: str) -> Graph:
@@ -197,27 +172,36 @@ def _measured(graph: Graph, dataset: str) -> Graph:
     return replace(graph, classes=classes, metadata={**graph.metadata, **facts})
 
 
-def _report(screen: Screen, graph: Graph, notes: tuple[str, ...], rows: list[Comparison], unchecked: str,
-            path: Path) -> None:
+def _report(screen: Screen, graph: Graph, imported: Imported, path: Path) -> None:
     """Print the graph, what was inferred, what was compared."""
-    facts: Any = graph.metadata["input"]
-    entry = f"input: {graph.input.output}, real = {facts['scale']:.9g} · integer"
-    screen.say(f"{graph}\n{entry}{f' + {offset:.9g}' if (offset := facts['offset']) else ''}")
-    for note in notes:
+    from bitloom.quant.provenance import warning
+
+    screen.say(f"{graph}\ninput: {graph.input.output}, {_affine(graph.metadata['input'])}")
+    for note in imported.notes:
         screen.say(f"note: {note}")
-    if rows:
-        ties = sum(row.ties for row in rows)
-        screen.say(f"compared with QONNX's executor: {rows[0].samples} samples at {len(rows)} places, 0 mismatches"
-                   + (f", {ties} ties that float32 breaks" if ties else ""))
-    else:
-        screen.say(unchecked)
+    rows = [] if imported.compared is None else imported.compared.rows
+    for line in [warning(graph)] if imported.compared is None else imported.compared.lines():
+        screen.say(line)
     if "accuracy" in graph.metadata:
         screen.say(f"{graph.metadata['accuracy']:.2%} of {graph.metadata['samples']} held-out samples of "
                    f"{graph.metadata['dataset']}")
     screen.say(f"{path}")
-    screen.result({"model": graph.name, "graph": path, **graph.metadata, "notes": list(notes),
-                   "compared": [row._asdict() for row in rows],
+    summary = graph.metadata["compared"]
+    screen.result({"model": graph.name, "graph": path, **graph.metadata, "notes": list(imported.notes),
+                   "compared": [row.values() for row in rows], "comparison": summary,
                    "nodes": [{"name": node.name, "op": node.op, "output": str(node.output)} for node in graph]})
+
+
+def _affine(facts: Any) -> str:
+    """What the input's integers stand for; of many scales, the least and the greatest."""
+    scale, offset = ([value] if isinstance(value, float) else value for value in (facts["scale"], facts["offset"]))
+    text = f"real = {_span(scale)} · integer"
+    return f"{text} + {_span(offset)}" if any(offset) else text
+
+
+def _span(numbers: list[float]) -> str:
+    least, greatest = min(numbers), max(numbers)
+    return f"{least:.9g}" if least == greatest else f"({least:.6g} … {greatest:.6g})"
 
 
 def _import_checkpoint(screen: Screen, checkpoint: Path, network: Path | None, out: Path | None) -> None:

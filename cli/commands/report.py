@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import webbrowser
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..console import Screen
 from ..designs import design_arguments, followed
 from ..errors import Command
+
+if TYPE_CHECKING:
+    from bitloom.quant import Graph
 
 
 @click.command(cls=Command, short_help="Draw the page of a build and print its figures.")
@@ -56,3 +59,11 @@ def print_ladder(screen: Screen, rungs: list[Any]) -> None:
         if rung.status != "unavailable" else (rung.level, rung.status, "", "", "", rung.reason)
         for rung in rungs
     ])
+
+
+def print_warning(screen: Screen, graph: Graph) -> None:
+    """Say that ``graph`` was not compared with the file that it was imported from, if so."""
+    from bitloom.quant.provenance import warning
+
+    if line := warning(graph):
+        screen.say(line)

@@ -10,10 +10,10 @@ import click
 from bitloom import WorkError
 
 from ..console import Screen
-from ..designs import design_arguments, followed
+from ..designs import design_arguments, followed, strict_option
 from ..errors import Command
 from ..samples import illustrate
-from .report import print_ladder
+from .report import print_ladder, print_warning
 
 LEVELS = ("model", "rtl", "netlist", "top", "bitstream")
 
@@ -24,7 +24,10 @@ LEVELS = ("model", "rtl", "netlist", "top", "bitstream")
 @click.option("--samples", type=click.IntRange(min=1), metavar="N", help="Samples per level [what a level takes].")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the random stalls.")
 @click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write the outcome as JUnit XML.")
-def verify(level: str, samples: int | None, seed: int, junit: Path | None, as_json: bool, **chosen: Any) -> None:
+@strict_option
+def verify(
+    level: str, samples: int | None, seed: int, junit: Path | None, strict: bool, as_json: bool, **chosen: Any
+) -> None:
     """Verify DESIGN bit for bit: the same samples at each level, up to the one named.
 
     \b
@@ -37,15 +40,15 @@ def verify(level: str, samples: int | None, seed: int, junit: Path | None, as_js
     What a level needs is built first where it is missing.
     """
     from bitloom import sim
-    from bitloom.boards.build import build, compile_design, synthesize_build
+    from bitloom.boards.build import build, compile_design, load_build, synthesize_build
     from bitloom.boards.design import resolve_model
 
     screen = Screen(as_json)
     design, folder = followed(screen, **chosen)
     if level == "bitstream":
-        build(design, folder, screen)
+        build(design, folder, screen, strict)
     else:
-        compiled = compile_design(design, folder, screen)
+        compiled = compile_design(design, folder, screen, strict)
         if LEVELS.index(level) >= LEVELS.index("netlist"):
             synthesize_build(compiled, screen)
     trained = resolve_model(design.model)[0]
@@ -54,6 +57,7 @@ def verify(level: str, samples: int | None, seed: int, junit: Path | None, as_js
         sim.write_junit(results, junit)
     illustrate(screen, design.model, folder)
     print_ladder(screen, results)
+    print_warning(screen, load_build(folder).graph)
     screen.result({"design": design.design, "folder": folder, "levels": {
         result.level: {"status": result.status, "samples": result.samples, "mismatches": result.mismatches,
                        "seconds": result.seconds, "reason": result.reason} for result in results}})

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from ..formats import Format
 from ..reals import entry_of
+from .checked import checked
 from .failure import ImportFailure
 from .imported import Imported
-from .importer import FAULTS, import_proto
+from .importer import FAULTS, Progress, import_proto, silent
 from .model import read
 
 if TYPE_CHECKING:
@@ -21,11 +22,13 @@ if TYPE_CHECKING:
 
 def import_module(module: torch.nn.Module, sample: torch.Tensor, *, name: str | None = None,
                   input_format: Format | None = None, input_scale: float | None = None,
-                  input_offset: float = 0.0, requantize: str = "auto") -> Imported:
+                  input_offset: float = 0.0, requantize: str = "auto", check: int | None = None,
+                  progress: Progress = silent) -> Imported:
     """The integer graph of a Brevitas module in eval mode, for inputs of the shape of ``sample`` (batch first).
 
-    The options are those of :func:`~bitloom.quant.qonnx.import_qonnx`. Where neither they nor a quantizer at the
-    module's input say what its integers are, a warning says what was assumed.
+    It is compared with the file that Brevitas makes of it. The options are those of
+    :func:`~bitloom.quant.qonnx.import_qonnx`. Where neither they nor a quantizer at the module's input say what its
+    integers are, a warning says what was assumed.
     """
     try:
         import torch
@@ -55,4 +58,4 @@ def import_module(module: torch.nn.Module, sample: torch.Tensor, *, name: str | 
     entry = entry_of(imported.graph)
     if entry is not None and entry.assumed:
         warnings.warn(f"{title}: {next(note for note in imported.notes if 'assumed' in note)}", stacklevel=2)
-    return imported
+    return checked(imported, proto, check, progress)

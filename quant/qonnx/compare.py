@@ -1,280 +1,254 @@
-"""An imported network against QONNX's own executor, quantizer by quantizer.
+"""An imported network against its file, quantizer by quantizer.
 
-Each quantizer is compared for itself: the integer graph computes it from what the executor had at the quantizers
+Each quantizer is compared for itself: the integer graph computes it from what the file's run had at the quantizers
 before, so that one difference is not counted again behind it. Where the two differ, rational arithmetic decides
 (:mod:`~bitloom.quant.qonnx.exact`). It is a tie if the exact value before the quantizer lies so close to one of its
-steps that float32's rounding errors explain what the executor has, and the integer graph has what the exact value
-gives. As the graph's functions are float32's, too, it may also have the other side of that step, but not where the
-executor's own value is exact. Anything else is a mismatch. Scores and classes are judged alike.
+steps that float32's rounding errors explain what the run has, and the integer graph has what the exact value gives. As
+the graph's functions are float32's, too, it may also have the other side of that step, but not where the run's own
+value is exact. Anything else is a mismatch. Scores and classes are judged alike.
 
-What a tie leaves in the executor may be a value that the graph proves impossible, where its thresholds mean nothing:
-what differs behind it in that sample is a tie as well.
+What a tie leaves in the run may be a value that the graph proves impossible, where its thresholds mean nothing: what
+differs behind it in that sample is a tie as well.
 """
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TYPE_CHECKING, NamedTuple
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..graph import Input, Range
+from ..graph import Input, Node, Range
 from ..operators import ArgMax
-from .exact import Exact, Index, Near, Unjudged
-from .reference import Context, execute, inlined
+from .channels import channel_ranges
+from .exact import Exact, Index, Near
+from .grid import Grid
+from .judge import MISMATCH, TIE, Judge
+from .reach import Reach, Reached
+from .reference import reference
+from .runnable import Context, inlined
 from .samples import affine, input_order
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-    from . import Imported
+    from .imported import Imported
 
-JUDGED = 64
-"""After so many mismatching samples of a batch at one quantizer, the others that differ are not looked into."""
-
-BOUNDED = 4
-"""Samples of a batch whose scores' errors are bounded one by one."""
-
-REAL = 2.0**-21
-"""How far, relatively, real numbers may be from exact ones: they are float32, some steps behind their quantizer.
-
-Levels of up to 20 bits are still told apart.
-"""
-
-FAR = 1 << 40
-"""An integer so great that its real number is not lost in what is added to it."""
-
-OFF_GRID = 0.05
-"""How far a value may be from its quantizer's grid, in steps: float32 holds a product of 16 bits far better."""
+PLACED = 4
+"""Samples whose scores are judged in rational numbers where they show no difference, too."""
 
 
-class Comparison(NamedTuple):
+@dataclass
+class Comparison:
     """``quantizer``, a tensor of the file, against ``node`` of the graph, over ``samples`` samples.
 
     ``mismatches`` counts the samples in which an element differs and is no tie, ``ties`` the others in which an element
-    differs.
+    differs. ``elements`` were compared, ``exact`` of them in rational arithmetic; ``reached`` says how much of the
+    range was seen.
     """
 
     quantizer: str
     node: str
+    samples: int = 0
+    mismatches: int = 0
+    ties: int = 0
+    elements: int = 0
+    exact: int = 0
+    reached: Reached = field(default_factory=lambda: Reached(None, None, 0, 0))
+
+
+    def values(self) -> dict[str, object]:
+        """As one flat mapping."""
+        values = {key: getattr(self, key) for key in ("quantizer", "node", "samples", "mismatches", "ties", "elements",
+                                                      "exact")}
+        return {**values, **self.reached._asdict()}
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A comparison: what the file ran in, a row for each quantizer in the graph's order, and how many of the samples.
+
+    ``refused`` has a reason for each reference that was tried before and cannot run the file.
+    """
+
+    reference: str
+    version: str
+    refused: tuple[str, ...]
+    rows: list[Comparison]
     samples: int
-    mismatches: int
-    ties: int
+    wanted: int
+
+    @property
+    def ties(self) -> int:
+        """Samples in which float32 breaks a tie, at all places together."""
+        return sum(row.ties for row in self.rows)
+
+    @property
+    def least(self) -> Comparison | None:
+        """The place of whose levels the smallest part was reached."""
+        counted = [row for row in self.rows if row.reached.seen is not None]
+        return min(counted, key=lambda row: row.reached.share, default=None)
+
+    def summary(self) -> dict[str, object]:
+        """What is kept with a graph that agreed with its file."""
+        least = self.least
+        reach = None if least is None else {"node": least.node, "quantizer": least.quantizer, **least.reached._asdict()}
+        return {"reference": self.reference, "version": self.version, "refused": list(self.refused),
+                "samples": self.samples, "wanted": self.wanted, "places": len(self.rows),
+                "elements": sum(row.elements for row in self.rows), "exact": sum(row.exact for row in self.rows),
+                "ties": self.ties, "mismatches": 0, "least_reached": reach}
+
+    def lines(self) -> list[str]:
+        """What was compared, for people: with what, how much, and how far the samples reached."""
+        cut = f" of {self.wanted}, for time" if self.samples < self.wanted else ""
+        elements, exact = (sum(getattr(row, key) for row in self.rows) for key in ("elements", "exact"))
+        lines = [f"compared with {self.reference}: {self.samples} samples{cut} at {len(self.rows)} places, 0 mismatches"
+                 + (f", {self.ties} ties that float32 breaks" if self.ties else "")
+                 + f"; {elements:,} elements, {exact:,} of them in rational numbers too"]
+        if self.refused:
+            lines.append(f"  because {'; '.join(self.refused)}")
+        if self.least is not None:
+            lines.append(f"  least reached: {self.least.node} ({self.least.quantizer}), {self.least.reached}")
+        lines += [f"  not tested: {row.node} ({row.quantizer}) is {row.reached.least} in all samples"
+                  for row in self.rows if row.reached.seen == 1 and row.reached.levels != 1]
+        return lines
 
 
 def compare(
-    imported: Imported, model: ModelProto, inputs: np.ndarray, note: Callable[[str], None] = lambda _: None
-) -> list[Comparison]:
-    """Run the file ``model`` in the executor and the graph ``imported`` from it on the same real ``inputs``.
+    imported: Imported, model: ModelProto, inputs: np.ndarray, note: Callable[[str], None] = lambda _: None,
+    seconds: float | None = None,
+) -> Compared:
+    """Run the file ``model`` in a reference and the graph ``imported`` from it on the same real ``inputs``.
 
-    :param inputs: floats of shape (samples, *shape of the file's input without its first axis), on the grid of the
-        graph's input: those of :func:`~bitloom.quant.qonnx.samples.real_inputs`, say.
-    :param note: told how many samples are done.
+    :param inputs: floats of shape (samples, *shape of the file's input without its first axis), on the
+        grid of the graph's input: those of :func:`~bitloom.quant.qonnx.samples.real_inputs`, say.
+    :param note: told how far it is.
+    :param seconds: after so many no further batch is begun; all are, by default.
     :returns: a row for each quantizer, in the graph's order; the last is about the class where the output is scores.
+    :raises CannotRun: nothing here can run the file.
     """
-    totals: dict[tuple[str, str], np.ndarray] = {}
-    done, model = 0, inlined(model)
-    for where, context in execute(model, inputs):
-        for (quantizer, node), verdict in _batch(imported, model, context, np.asarray(inputs[where])).items():
-            counts = totals.setdefault((quantizer, node), np.zeros(3, np.int64))
-            counts += [len(verdict), int((verdict == _MISMATCH).sum()), int((verdict == _TIE).sum())]
+    if not len(inputs):
+        return Compared("", "", (), [], 0, 0)
+    start, model, done = time.monotonic(), inlined(model), 0
+    run = reference(model, inputs)
+    work = _Work(imported, model)
+    for where, context in run:
+        work.batch(context, np.asarray(inputs[where]), partial(_at, note, done, len(inputs)))
         done = where.stop
         note(f"{done} of {len(inputs)} samples")
-    return [Comparison(*key, *(int(n) for n in counts)) for key, counts in totals.items()]
+        if seconds is not None and time.monotonic() - start > seconds:
+            break
+    return Compared(run.name, run.version, run.refused, list(work.rows.values()), done, len(inputs))
 
 
-_EQUAL, _TIE, _MISMATCH = range(3)
+def _at(note: Callable[[str], None], done: int, wanted: int, node: str) -> None:
+    note(f"{done} of {wanted} samples, {node}")
 
 
-class _Grid:
-    """How the integers of a node of the graph lie in the real tensor of the file: base + unit · integer, and where.
+class _Work:
+    """What a comparison knows of graph and file, and what it has found so far."""
 
-    Found by asking ``imported.real``, which is affine in each element. Where its factor is 0 (a batch norm's gain, at
-    the end of a network) the tensor says nothing about the integer.
-    """
+    def __init__(self, imported: Imported, model: ModelProto) -> None:
+        self.imported, self.model, self.graph = imported, model, imported.graph
+        self.rows: dict[tuple[str, str], Comparison] = {}
+        self._placed = PLACED
+        self._grids: dict[str, Grid] = {}
+        self._reaches: dict[tuple[str, str], Reach] = {}
+        self._looked = 0
+        self._reads = Counter(name for node in self.graph for name in node.inputs)
 
-    def __init__(self, imported: Imported, node: str) -> None:
-        self.shape = shape = imported.graph[node].output.shape
-        zeros = np.zeros((1, *shape), np.int64)
-        base, far, many = (np.asarray(imported.real(node, zeros + k * FAR), dtype=np.float64).ravel()
-                           for k in (0, 1, np.arange(zeros.size).reshape(shape)))
-        self.base, self.unit = base, (far - base) / FAR
-        self.told = self.unit != 0
-        self.origin = np.zeros(len(base), np.int64)
-        """For each element of the tensor, the element of the node it is."""
-        self.origin[self.told] = np.rint((many - base)[self.told] / (FAR * self.unit[self.told]))
+    @cached_property
+    def ranges(self) -> dict[str, Range]:
+        """The proven range of each node's channels; the input's own is that of its quantizer."""
+        ends = [self.imported.quantize(np.full((1, *self.imported.input_shape), end, np.float32))
+                for end in (-3e38, 3e38)]
+        lo, hi = (end.reshape(-1, self.graph.input.output.shape[-1]) for end in ends)
+        return channel_ranges(self.graph, (lo.min(axis=0), hi.max(axis=0)))
 
-    def real(self, integers: np.ndarray) -> np.ndarray:
-        """What ``integers`` (samples, *node shape) stand for: float64 (samples, elements), ordered as in the tensor."""
-        return self.base + self.unit * integers.reshape(len(integers), -1)[:, self.origin]
+    def batch(self, context: Context, inputs: np.ndarray, note: Callable[[str], None]) -> None:
+        """Compare one batch; ``note`` is told where it is."""
+        given = self.imported.quantize(inputs).reshape(-1, *self.graph.input.output.shape)
+        judge = Judge(Exact(self.model, context, self._given(given), self.imported.quantizers.values()))
+        values: dict[str, np.ndarray] = {}
+        self._looked = 0
+        reads, loose = self._reads.copy(), np.zeros(len(given), bool)
+        for node in self.graph:
+            note(node.name)
+            y = given if isinstance(node, Input) else node.evaluate(*(values[operand] for operand in node.inputs))
+            y = self._node(judge, node, y, loose)
+            if any(row.ties or row.mismatches for row in self.rows.values()):
+                lo, hi = self.ranges[node.name]
+                loose |= ((y < lo) | (y > hi)).reshape(len(y), -1).any(axis=1)
+            values[node.name] = y
+            reads.subtract(node.inputs)
+            for name in set(node.inputs):
+                if not reads[name]:
+                    del values[name]
+        self._placed -= len(given)
 
-    def integers(self, real: np.ndarray, otherwise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The integers (samples, *node shape) of a tensor, and which of its elements are off the grid.
+    def _node(self, judge: Judge, node: Node, y: np.ndarray, loose: np.ndarray) -> np.ndarray:
+        """Compare ``y``, what ``node`` has; what the run has in its place, if anything."""
+        exact, tensor = judge.exact, self.imported.quantizers.get(node.name)
+        if tensor is None:
+            return y
+        if isinstance(node, ArgMax):
+            self._count(tensor, node, judge, judge.classes(tensor, y), loose, y)
+            return y
+        if node.name not in self._grids:
+            self._grids[node.name] = Grid(self.imported, node.name)
+        grid = self._grids[node.name]
+        quantized = isinstance(node, Input) or exact.quantizer_of(tensor) is not None
+        rough = self.imported.rough.get(node.name, 0.0)
+        verdict = judge.quantizer(tensor, grid, y, rough) if quantized else judge.scores(tensor, grid, y, self._placed)
+        found = grid.integers(judge.floats(tensor), y) if quantized and verdict.any() else y
+        self._count(tensor, node, judge, verdict, loose, found, None if quantized else 0)
+        vectors = len(node.output.shape) == 1 and len(exact.shape(tensor)) == 2
+        # Classes of scores in fixed point are those of their levels, which are judged one by one.
+        if node.name == self.graph.output and vectors and not rough:
+            classes = y.argmax(axis=-1)
+            self._count(f"{tensor} (class)", node, judge, judge.classes(tensor, classes), loose, classes, y.shape[-1])
+        return found if node.output.format.holds(found) else y
 
-        These are ``otherwise`` where the tensor says nothing, or the same but for float32; else the nearest.
+    def _count(self, tensor: str, node: Node, judge: Judge, verdict: np.ndarray, loose: np.ndarray, found: np.ndarray,
+               levels: int | None = None) -> None:
+        """Add what was found in a batch to the row of ``tensor`` and ``node``.
+
+        :param levels: how many there are from 0 on, if they are not the node's; 0 counts none.
         """
-        flat, told = real.reshape(len(otherwise), -1), self.told
-        nearest = np.zeros(flat.shape)
-        nearest[:, told] = np.rint((flat - self.base)[:, told] / self.unit[told])
-        room = OFF_GRID * np.abs(self.unit) + REAL * (np.abs(flat) + np.abs(self.base))
-        off = np.abs(self.base + self.unit * nearest - flat) > room
-        integers = otherwise.reshape(len(otherwise), -1).copy()
-        changed = told & self.differ(flat, self.real(otherwise))
-        samples, places = np.nonzero(changed)
-        integers[samples, self.origin[places]] = nearest[samples, places]
-        return integers.reshape(otherwise.shape), off
+        verdict[loose & (verdict == MISMATCH)] = TIE
+        key = tensor, node.name
+        row = self.rows.setdefault(key, Comparison(tensor, node.name))
+        if key not in self._reaches:
+            self._reaches[key] = Reach.of(node, self.ranges[node.name]) if levels is None else \
+                Reach(0, levels - 1, levels or None)
+        self._reaches[key].add(found)
+        row.reached = self._reaches[key].reached
+        row.samples += len(verdict)
+        row.mismatches += int((verdict == MISMATCH).sum())
+        row.ties += int((verdict == TIE).sum())
+        row.elements += found.size
+        row.exact += judge.looked - self._looked
+        self._looked = judge.looked
 
-    def differ(self, theirs: np.ndarray, ours: np.ndarray) -> np.ndarray:
-        """Which elements of two tensors (samples, elements) are different levels."""
-        room = 0.25 * np.abs(self.unit) + REAL * (np.abs(ours) + np.abs(self.base))
-        return np.asarray(np.abs(theirs - ours) > room)
+    def _given(self, integers: np.ndarray) -> Callable[[Index, float], Near]:
+        """What an element of the file's input is exactly: integer · scale + offset, which its float32 stands for."""
+        flat = integers.reshape(len(integers), -1)
 
+        def exact(index: Index, found: float) -> Near:
+            order, scale, offset = self._entry
+            at = order[int(np.ravel_multi_index(index[1:], self.imported.input_shape)) if len(index) > 1 else 0]
+            value = int(flat[index[0], at]) * Fraction(scale[at]) + Fraction(offset[at])
+            return Near(value, abs(float(Fraction(found) - value)))
 
-def _batch(
-    imported: Imported, model: ModelProto, context: Context, inputs: np.ndarray
-) -> dict[tuple[str, str], np.ndarray]:
-    """By quantizer and node, whether each sample of one batch is equal, tied or a mismatch."""
-    graph = imported.graph
-    given = imported.quantize(inputs).reshape(-1, *graph.input.output.shape)
-    exact = Exact(model, context, _given(imported, model, given), imported.quantizers.values())
-    values: dict[str, np.ndarray] = {}
-    ranges: dict[str, Range] = {}
-    found: dict[tuple[str, str], np.ndarray] = {}
-    loose = np.zeros(len(given), bool)
-    for node in graph:
-        y = given if isinstance(node, Input) else node.evaluate(*(values[operand] for operand in node.inputs))
-        ranges[node.name] = node.ranges(*(ranges[operand] for operand in node.inputs))
-        tensor = imported.quantizers.get(node.name)
-        if tensor is not None and isinstance(node, ArgMax):
-            found[tensor, node.name] = _classes(exact, tensor, y)
-        elif tensor is not None:
-            grid = _Grid(imported, node.name)
-            theirs, off = grid.integers(context[tensor].astype(np.float64), y)
-            quantized = isinstance(node, Input) or exact.quantizer_of(tensor) is not None
-            rough = imported.rough.get(node.name, 0.0)
-            found[tensor, node.name] = (_quantizer(exact, tensor, grid, y, off, rough) if quantized
-                                        else _scores(exact, tensor, grid, y, off))
-            vectors = len(node.output.shape) == 1 and len(exact.shape(tensor)) == 2
-            # Classes of scores in fixed point are those of their levels, which are judged one by one.
-            if node.name == graph.output and vectors and not rough:
-                found[f"{tensor} (class)", node.name] = _classes(exact, tensor, y.argmax(axis=-1))
-            y = theirs if quantized and node.output.format.holds(theirs) else y
-        for verdict in ([] if tensor is None else [v for key, v in found.items() if key[1] == node.name]):
-            verdict[loose & (verdict == _MISMATCH)] = _TIE
-        low, high = ranges[node.name]
-        loose |= ((y < low) | (y > high)).reshape(len(y), -1).any(axis=1)
-        values[node.name] = y
-    return found
+        return exact
 
-
-def _given(imported: Imported, model: ModelProto, integers: np.ndarray) -> Callable[[Index, float], Near]:
-    """What an element of the file's input is exactly: integer · scale + offset, which its float32 stands for."""
-    order, flat = input_order(imported, model), integers.reshape(len(integers), -1)
-    scale, offset = (values.ravel() for values in affine(imported))
-
-    def exact(index: Index, found: float) -> Near:
-        at = order[int(np.ravel_multi_index(index[1:], imported.input_shape)) if len(index) > 1 else 0]
-        value = int(flat[index[0], at]) * Fraction(scale[at]) + Fraction(offset[at])
-        return Near(value, abs(float(Fraction(found) - value)))
-
-    return exact
-
-
-def _quantizer(exact: Exact, tensor: str, grid: _Grid, ours: np.ndarray, off: np.ndarray, rough: float) -> np.ndarray:
-    """Whether each sample is equal at the quantizer ``tensor``, tied, or a mismatch; ours is exact but for ``rough``
-    steps before it is rounded."""
-    theirs = exact.context[tensor].reshape(len(ours), -1).astype(np.float64)
-    real, step = grid.real(ours), np.abs(grid.unit)
-    verdict = np.where(off.any(axis=1), _MISMATCH, _EQUAL)
-    differ = grid.differ(theirs, real)
-    for sample in np.flatnonzero(differ.any(axis=1) & (verdict == _EQUAL)):
-        tied = (verdict == _MISMATCH).sum() < JUDGED and all(
-            _tie(exact, _index(exact, tensor, sample, at), tensor, float(real[sample, at]), float(step[at]), rough)
-            for at in np.flatnonzero(differ[sample])
-        )
-        verdict[sample] = _TIE if tied else _MISMATCH
-    return verdict
-
-
-def _scores(exact: Exact, tensor: str, grid: _Grid, ours: np.ndarray, off: np.ndarray) -> np.ndarray:
-    """Whether each sample of a tensor without a quantizer is within float32's error of ``ours``, or a mismatch.
-
-    The errors of some samples are bounded one by one, and so are those that exceed the least of these bounds.
-    """
-    theirs = exact.context[tensor].reshape(len(ours), -1).astype(np.float64)
-    real = grid.real(ours)
-    verdict, least = np.full(len(ours), _EQUAL), np.inf
-    for sample in range(len(ours)):
-        places = np.arange(real.shape[1]) if sample < BOUNDED else np.flatnonzero(np.abs(theirs - real)[sample] > least)
-        for at in places:
-            levels = exact.levels(tensor, _index(exact, tensor, sample, at))
-            error = float(levels.greatest - levels.exact)
-            least = min(least, error)
-            room = 0.25 * abs(grid.unit[at]) + REAL * (abs(real[sample, at]) + abs(grid.base[at]))
-            room += 0.0 if levels.given else error
-            far = [abs(value[sample, at] - float(levels.exact)) for value in (real, theirs)]
-            if far[0] > room or far[1] > error:
-                verdict[sample] = _MISMATCH
-                break
-    return verdict
-
-
-def _classes(exact: Exact, tensor: str, ours: np.ndarray) -> np.ndarray:
-    """Whether each sample's classes are equal, tied, or a mismatch."""
-    scores, axis = _scored(exact, tensor)
-    table = np.moveaxis(exact.context[scores], axis, -1)
-    theirs, ours = table.argmax(axis=-1), ours.reshape(table.shape[:-1])
-    verdict = np.full(len(ours), _EQUAL)
-    for place in zip(*np.nonzero(theirs != ours)):
-        if verdict[place[0]] != _MISMATCH:
-            tied = _tied_classes(exact, scores, axis, place, int(ours[place]), int(theirs[place]))
-            verdict[place[0]] = _TIE if tied else _MISMATCH
-    return verdict
-
-
-def _scored(exact: Exact, tensor: str) -> tuple[str, int]:
-    """The tensor of the scores behind a tensor of classes, and its axis of classes; scores are their own."""
-    node = exact.nodes.get(tensor)
-    while node is not None and node.op_type in ("ArgMax", "TopK", "Cast", "Reshape", "Flatten", "Squeeze", "Identity"):
-        if node.op_type in ("ArgMax", "TopK"):
-            default = 0 if node.op_type == "ArgMax" else -1
-            return node.input[0], int(exact.attributes(node).get("axis", default))
-        node = exact.nodes.get(node.input[0])
-    return tensor, -1
-
-
-def _index(exact: Exact, tensor: str, sample: np.integer | int, at: np.integer | int) -> Index:
-    """The index of element ``at`` of a sample of ``tensor``."""
-    return (int(sample), *(int(i) for i in np.unravel_index(at, exact.shape(tensor)[1:])))
-
-
-def _tied_classes(exact: Exact, scores: str, axis: int, place: Index, ours: int, theirs: int) -> bool:
-    """Whether float32's errors explain which of the two has the greater score; unless it has both exactly."""
-
-    def score(label: int) -> tuple[Near, bool]:
-        index = list(map(int, place))
-        index.insert(axis % len(exact.shape(scores)), label)
-        near = exact.element(scores, tuple(index))
-        return near, Fraction(float(exact.context[scores][tuple(index)])) == near.value
-
-    try:
-        (a, a_given), (b, b_given) = score(ours), score(theirs)
-    except Unjudged:
-        return False
-    ahead = a.value - b.value
-    right = ahead > 0 or (ahead == 0 and ours < theirs)
-    return (right or not (a_given and b_given)) and abs(float(ahead)) <= a.error + b.error
-
-
-def _tie(exact: Exact, index: Index, tensor: str, ours: float, step: float, rough: float) -> bool:
-    """Whether float32's error explains what the executor has, and ``ours`` is right, or within that error as well."""
-    near = 0.25 * step
-    try:
-        levels = exact.levels(tensor, index, rough * step)
-    except Unjudged:
-        return False
-    least, greatest = float(levels.least) - near, float(levels.greatest) + near
-    if not least <= float(exact.context[tensor][index]) <= greatest:
-        return False
-    return abs(float(levels.exact) - ours) <= near or (not levels.given and least <= ours <= greatest)
+    @cached_property
+    def _entry(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The graph's element that each element of the file's input is; scale and offset of the graph's elements."""
+        scale, offset = (values.ravel() for values in affine(self.imported))
+        return input_order(self.imported, self.model), scale, offset

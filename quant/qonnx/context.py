@@ -13,8 +13,8 @@ import numpy as np
 
 from ..formats import Format
 from ..graph import GraphError, Node, Range, Tensor
-from ..operators import Conv, MatMul, Pool, Reshape
-from ..operators.spatial import extents
+from ..operators import Conv, MatMul
+from .channels import channel_range
 from .model import ELEMENTS_LIMIT, Model
 from .op import Op
 from .types import FLOAT, computed
@@ -169,23 +169,9 @@ class Context:
         self.nodes[node.name], self.ranges[node.name] = node, (lo, hi)
 
     def _range(self, node: Node) -> Range:
-        """The least and greatest value of each channel: the operator's own rule on the smallest operand there is."""
-        operands = []
-        for name in node.inputs:
-            shape = self.nodes[name].output.shape
-            if isinstance(node, Conv):
-                spatial = extents(node.kernel, node.dilation)
-            elif isinstance(node, Pool):
-                spatial = node.kernel
-            elif isinstance(node, Reshape):
-                spatial = shape[:-1]
-            else:
-                spatial = (1,) * (len(shape) - 1)
-            lo, hi = self.ranges[name]
-            operands.append((np.broadcast_to(lo, (*spatial, len(lo))), np.broadcast_to(hi, (*spatial, len(hi)))))
-        lo, hi = node.ranges(*operands)
-        axes = tuple(range(lo.ndim - 1))
-        return lo.min(axis=axes), hi.max(axis=axes)
+        """The least and greatest value of each channel."""
+        shapes = [self.nodes[name].output.shape for name in node.inputs]
+        return channel_range(node, shapes, [self.ranges[name] for name in node.inputs])
 
     def sole(self, value: Value) -> bool:
         """Whether nothing but the operation that now reads ``value`` reads the integers of its node."""

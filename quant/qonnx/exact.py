@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .reference import Context, entry, varying
-from .types import INTEGERS
+from .runnable import Context, entry, varying
+from .types import INTEGERS, name_of
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
@@ -67,7 +67,7 @@ class Exact:
     """Exact elements of the tensors of ``model``, given every tensor of a run of the executor.
 
     :param model: the file; its quantizers may be of any dialect.
-    :param context: what :func:`~bitloom.quant.qonnx.reference.execute` gave for one batch.
+    :param context: what :class:`~bitloom.quant.qonnx.reference.Reference` gave for one batch.
     :param given: what an element of the file's input is exactly, given its index and its float; itself, by default.
     :param quantized: tensors for which the graph has nodes: what rounds in front of them counts as a quantizer.
     """
@@ -82,11 +82,16 @@ class Exact:
         """The node that computes each tensor."""
         self.varying = varying(model)
         """The tensors that depend on the file's input."""
+        self._types = {tensor.name: tensor.data_type for tensor in model.graph.initializer}
+        self._types |= {node.output[0]: attribute.t.data_type for node in model.graph.node if node.op_type == "Constant"
+                        for attribute in node.attribute if attribute.name == "value"}
         self.opsets = {entry.domain: entry.version for entry in model.opset_import}
         self.moved: dict[str, np.ndarray] = {}
         """Where the elements of a tensor come from that was moved, as the rules find out."""
         self.roundings = {x for x in map(self._rounding_of, quantized) if x}
         """The tensors of operators that round and are quantizers written out."""
+        self.evaluated = 0
+        """Elements that were evaluated so far."""
         self._memo: dict[tuple[str, Index], Near] = {}
         self._attributes: dict[str, dict[str, Any]] = {}
 
@@ -103,6 +108,16 @@ class Exact:
             self._attributes[key] = {a.name: get_attribute_value(a) for a in node.attribute}
         return self._attributes[key]
 
+    def integers(self, node: NodeProto) -> tuple[int, int]:
+        """The least and the greatest integer that ``QuantizeLinear`` gives: those of its zero point's type."""
+        from onnx import TensorProto
+
+        kind = int(self.attributes(node).get("output_dtype", 0))
+        if len(node.input) > 2 and node.input[2]:
+            kind = self._types.get(node.input[2], kind)
+        form = INTEGERS[name_of(kind or TensorProto.UINT8)]
+        return form.lo, form.hi
+
     def element(self, name: str, index: Index) -> Near:
         """The element ``index`` of the tensor ``name``.
 
@@ -112,6 +127,7 @@ class Exact:
         if key not in self._memo:
             if len(self._memo) > MEMO:
                 self._memo.clear()
+            self.evaluated += 1
             self._memo[key] = self._evaluate(name, index)
         return self._memo[key]
 
@@ -147,7 +163,7 @@ class Exact:
         from .exact_operators import FOLLOWING, rule_of
 
         while (node := self.nodes.get(name)) is not None:
-            if self._quantizes(node):
+            if self.quantizes(node):
                 return name
             operands = [x for x in node.input if x in self.varying]
             if node.op_type not in FOLLOWING or rule_of(node) is None or len(operands) != 1:
@@ -155,7 +171,7 @@ class Exact:
             name = operands[0]
         return None
 
-    def _quantizes(self, node: NodeProto) -> bool:
+    def quantizes(self, node: NodeProto) -> bool:
         """Whether ``node`` is a quantizer, or one of those that round in place of one."""
         return node.op_type in QUANTIZERS or node.output[0] in self.roundings
 
@@ -209,7 +225,7 @@ class Exact:
             return self.given[name](index, float(found))
         if node is None or node.op_type in ("Constant", "Shape", "Size"):
             return Near(Fraction(float(found)), 0.0)
-        if self._quantizes(node):
+        if self.quantizes(node):
             value = grid(self, node, index, float(found))
             return Near(value, abs(float(Fraction(float(found)) - value)) * SLACK)
         rule = rule_of(node)
@@ -268,8 +284,8 @@ def quantizer(
     scaled = abs(before.value) + Fraction(before.error)
     error = Fraction(before.error) + Fraction(UNIT * SLACK) * (2 * scaled + abs(zero * scale))
     if node.op_type == "QuantizeLinear":
-        form = INTEGERS[exact.context[node.output[0]].dtype.name]
-        return lambda value: Fraction(min(max(round(value / scale) + int(zero), form.lo), form.hi)), error
+        low, high = exact.integers(node)
+        return lambda value: Fraction(min(max(round(value / scale) + int(zero), low), high)), error
     attributes = exact.attributes(node)
     rounding = ROUNDING[_text(attributes.get("rounding_mode", "FLOOR" if node.op_type == "Trunc" else "ROUND"))]
     if node.op_type == "Trunc":

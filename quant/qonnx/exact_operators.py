@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .alone import alone
 from .exact import UNIT, Exact, Index, Near, Unjudged, parameter
 from .exact_arithmetic import ZERO, add, divide, dot, extreme, multiply
 from .exact_elementwise import ELEMENTWISE, Rule
@@ -159,9 +160,6 @@ def _move(exact: Exact, node: NodeProto, name: str, index: Index) -> Near:
 
 def _origins(exact: Exact, node: NodeProto, data: list[str]) -> list[np.ndarray]:
     """For each output of ``node``, for one sample, the numbers of the elements of ``data`` from 1 on; 0 is a border."""
-    import onnxruntime
-    from onnx import helper
-
     feeds, first = {x: exact.context[x] for x in node.input if x}, 1
     for x in data:
         shape = (1, *exact.shape(x)[1:])
@@ -171,12 +169,7 @@ def _origins(exact: Exact, node: NodeProto, data: list[str]) -> list[np.ndarray]
         raise Unjudged(f"{node.op_type} moves more elements than float32 can number")
     if node.op_type == "Pad" and len(node.input) > 2 and node.input[2]:
         feeds[node.input[2]] = np.zeros_like(feeds[node.input[2]])
-    inputs = [helper.make_tensor_value_info(x, helper.np_dtype_to_tensor_dtype(feed.dtype), feed.shape)
-              for x, feed in feeds.items()]
-    graph = helper.make_graph([node], "move", inputs, [helper.make_empty_tensor_value_info(y) for y in node.output])
-    opsets = [helper.make_opsetid("", exact.opsets.get("", exact.opsets.get("ai.onnx", 13)))]
-    model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
-    return list(onnxruntime.InferenceSession(model.SerializeToString()).run(None, feeds))
+    return alone(exact, node, feeds)
 
 
 def _border(exact: Exact, node: NodeProto) -> Near:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import prod
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from bitloom import RequestError
 from ..graph import Graph
 from ..reals import Meaning, entry_of
 from .values import Value
+
+if TYPE_CHECKING:
+    from .compare import Compared
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +36,8 @@ class Imported:
     rough: dict[str, float] = field(default_factory=dict)
     """Quantizers in fixed point whose multipliers are near their scales: how many levels, of one, at most between them
     before rounding."""
+    compared: Compared | None = None
+    """What the comparison with the file found; None where there was none, and the graph's metadata says why."""
 
     def quantize(self, samples: np.ndarray) -> np.ndarray:
         """Real samples as the graph's input integers.

@@ -35,6 +35,7 @@ from . import (  # noqa: F401  (each registers its operators)
     written,
 )
 from .annotations import annotated
+from .checked import checked
 from .context import HANDLERS, Context, Result, View, safe_name
 from .failure import ImportFailure
 from .imported import Imported, meaning_of
@@ -63,8 +64,8 @@ def silent(_: str) -> None:
 
 def import_qonnx(path: str | Path, *, name: str | None = None, input_format: Format | None = None,
                  input_scale: float | None = None, input_offset: float = 0.0, requantize: str = "auto",
-                 progress: Progress = silent) -> Imported:
-    """The integer graph of a QONNX file.
+                 check: int | None = None, progress: Progress = silent) -> Imported:
+    """The integer graph of a QONNX file, compared with it; the graph's metadata say how under ``compared``.
 
     :param name: the graph's name, the file's otherwise.
     :param input_format: the integers that the graph takes; real input = input_scale · integer + input_offset. Without
@@ -73,18 +74,27 @@ def import_qonnx(path: str | Path, *, name: str | None = None, input_format: For
     :param requantize: ``exact``: quantizers give what float32 gives. ``fixed``: what rational arithmetic gives, as far
         as multipliers of 27 bits do; a note says how far that is from float32. ``auto``: the first, unless float32
         rounds sums of more than 24 bits.
-    :param progress: told which operation is imported.
+    :param check: random samples to compare, beside directed ones; 0 compares nothing. See
+        :func:`~bitloom.quant.qonnx.checked.checked`, and there for what is taken by default.
+    :param progress: told which operation is imported, and how far the comparison is.
     :raises ImportFailure: the file or a part of it cannot become an integer graph: one line with node, operator,
         reason and way out.
+    :raises WorkError: graph and file differ.
     """
-    return import_proto(read(path), Path(path).name, name=name or Path(path).stem, input_format=input_format,
-                        input_scale=input_scale, input_offset=input_offset, requantize=requantize, progress=progress)
+    proto = read(path)
+    imported = import_proto(proto, Path(path).name, name=name or Path(path).stem, input_format=input_format,
+                            input_scale=input_scale, input_offset=input_offset, requantize=requantize,
+                            progress=progress)
+    return checked(imported, proto, check, progress)
 
 
 def import_proto(proto: onnx.ModelProto, source: str, *, name: str, input_format: Format | None = None,
                  input_scale: float | None = None, input_offset: float = 0.0, requantize: str = "auto",
                  progress: Progress = silent) -> Imported:
-    """The integer graph of a model in memory; see :func:`import_qonnx`. ``source`` is what messages call it."""
+    """The integer graph of a model in memory, not compared with it; see :func:`import_qonnx`.
+
+    :param source: what messages call it.
+    """
     if input_scale is not None and not (np.isfinite(input_scale) and input_scale > 0):
         raise ImportFailure(f"input_scale must be a positive number, not {input_scale}; leave it out for 1/255")
     if not np.isfinite(input_offset):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..graph import Graph
-from ..operators import MatMul
-from .reference import entry
+from ..operators import Conv, MatMul
+from .runnable import entry
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from . import Imported
 
 DIRECTED = 16
-"""How many outputs of the first matrix product are driven to each of their ends."""
+"""How many outputs of the first product are driven to each of their ends."""
 
 
 def random_integers(graph: Graph, count: int, seed: int = 0) -> np.ndarray:
@@ -32,7 +33,7 @@ def extreme_integers(graph: Graph, seed: int = 0) -> np.ndarray:
     """Samples of nothing but the format's two ends: int64 (n, *input shape).
 
     All least, all greatest, stripes over the elements and over the channels, patterns at random, and for a matrix
-    product at the front the inputs that drive its first outputs to their greatest and their least.
+    product or a convolution at the front the inputs that drive its first outputs to their greatest and their least.
     """
     tensor = graph.input.output
     low, high = tensor.format.lo, tensor.format.hi
@@ -41,10 +42,42 @@ def extreme_integers(graph: Graph, seed: int = 0) -> np.ndarray:
     rng = np.random.default_rng(seed)
     up = [np.zeros(elements, bool), np.ones(elements, bool), number % 2 == 0, number % 2 == 1,
           number % channels % 2 == 0, number // channels % 2 == 0, *(rng.random((4, elements)) < 0.5)]
-    first = next((node for node in graph if isinstance(node, MatMul)), None)
-    if first is not None and first.weights.shape[1] == elements:
-        up += [side for row in first.weights[:DIRECTED] for side in (row > 0, row < 0)]
+    up += [side for weights in _front(graph) for side in (weights > 0, weights < 0)]
     return np.where(np.array(up), high, low).reshape(-1, *tensor.shape).astype(np.int64)
+
+
+def _front(graph: Graph) -> list[np.ndarray]:
+    """Weights of the first outputs of the product at the front, laid over the input's elements; a kernel repeats."""
+    shape = graph.input.output.shape
+    first = next((node for node in graph if isinstance(node, MatMul | Conv)), None)
+    if isinstance(first, MatMul) and first.weights.shape[1] == prod(shape):
+        return list(first.weights[:DIRECTED])
+    if not isinstance(first, Conv) or first.groups != 1 or first.weights.shape[-1] != shape[-1]:
+        return []
+    steps = [np.arange(n) // dilation % k for n, dilation, k in zip(shape, first.dilation, first.kernel)]
+    return [row[np.ix_(*steps)].ravel() for row in first.weights[:DIRECTED]]
+
+
+def directed_integers(graph: Graph, seed: int = 0) -> np.ndarray:
+    """Extreme samples and others that random ones are not: int64 (n, *input shape).
+
+    Random numbers of smaller and smaller size around zero and around the format's middle, few elements that are not
+    zero, ramps along each axis, and one value throughout: inner quantizers see small sums and great ones.
+    """
+    tensor, extremes = graph.input.output, extreme_integers(graph, seed)
+    if tensor.format.bits == 1:
+        return extremes
+    low, high, shape = tensor.format.lo, tensor.format.hi, tensor.shape
+    rng, span = np.random.default_rng(seed + 1), high - low
+    samples = [center + rng.integers(-size, size, shape, endpoint=True)
+               for center in sorted({0, (low + high) // 2}) for size in (span >> k for k in range(2, 6)) if size]
+    samples += [np.where(rng.random(shape) < share, rng.integers(low, high, shape, endpoint=True), max(low, 0))
+                for share in (0.02, 0.1, 0.3)]
+    for axis, n in enumerate(shape):
+        ramp = low + np.arange(n) * span // max(n - 1, 1)
+        samples.append(np.broadcast_to(ramp.reshape(-1, *(1,) * (len(shape) - axis - 1)), shape))
+    samples += [np.full(shape, low + span * part // 4) for part in (1, 2, 3)]
+    return np.concatenate([extremes, np.clip(np.array(samples), low, high).astype(np.int64)])
 
 
 def real_inputs(imported: Imported, model: ModelProto, integers: np.ndarray) -> np.ndarray:

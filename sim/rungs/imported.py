@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,12 @@ HELD_OUT = 1000
 """Held-out samples at most, where nobody says how many."""
 
 
-def verify_imported(graph: Graph, network: Path, count: int | None) -> Findings:
-    """Import ``network`` again as ``graph`` was imported, and compare each quantizer, and the class, with the executor.
+def verify_imported(graph: Graph, network: Path, count: int | None,
+                    note: Callable[[str], None] = lambda _: None) -> Findings:
+    """Import ``network`` again as ``graph`` was imported, and compare each quantizer, and the class, with its run.
 
-    What goes through: extremes, random samples, and held-out ones where the data set is known and at hand.
+    What goes through: extremes and other directed samples, random ones, and held-out ones where the data set is known
+    and at hand.
     """
     from bitloom.quant.files import require_qonnx
 
@@ -36,37 +39,38 @@ def verify_imported(graph: Graph, network: Path, count: int | None) -> Findings:
     from bitloom.quant.qonnx import import_qonnx
     from bitloom.quant.qonnx.compare import compare
     from bitloom.quant.qonnx.model import read
-    from bitloom.quant.qonnx.reference import available
-    from bitloom.quant.qonnx.samples import extreme_integers, random_integers, real_inputs
+    from bitloom.quant.qonnx.reference import CannotRun
+    from bitloom.quant.qonnx.samples import directed_integers, random_integers, real_inputs
 
-    if why := available():
-        raise Unavailable(why)
     facts: Any = graph.metadata.get("input", {})
     declared = {"input_format": graph.input.output.format, "input_scale": facts.get("scale"),
                 "input_offset": facts.get("offset", 0.0)}
     for options in ({}, declared):  # what the input is, the file itself may say
         try:
             imported = import_qonnx(network, name=graph.name, requantize=str(graph.metadata.get("requantize", "auto")),
-                                    **options)
+                                    check=0, **options)
         except RequestError:
             continue
         if same(imported.graph, graph):
             break
     else:
         return Findings(0, 0, "", (f"importing {network} gives another graph than the one that was built",))
-    parts = [extreme_integers(graph), random_integers(graph, count or RANDOM)]
-    found, _ = held_out(graph)
-    if found is not None:
-        parts.append(found[: count or HELD_OUT].reshape(-1, *graph.input.output.shape))
+    parts = [directed_integers(graph), random_integers(graph, count or RANDOM)]
+    known, _ = held_out(graph)
+    if known is not None:
+        parts.append(known[: count or HELD_OUT].reshape(-1, *graph.input.output.shape))
     integers, model = np.concatenate(parts), read(network)
-    rows = compare(imported, model, real_inputs(imported, model, integers))
+    try:
+        found = compare(imported, model, real_inputs(imported, model, integers), note)
+    except CannotRun as error:
+        raise Unavailable(f"nothing here can run {network.name}: {error}") from None
     wrong = tuple(f"{row.quantizer}: {row.mismatches} of {row.samples} differ from node {row.node}"
-                  for row in rows if row.mismatches)
-    ties = sum(row.ties for row in rows)
+                  for row in found.rows if row.mismatches)
     compared = (f"{len(integers)} samples ({', '.join(f'{len(p)} {w}' for p, w in zip(parts, WHAT))}) of "
-                f"{prod(graph.input.output.shape)} elements at {len(rows)} places of {network.name} in QONNX's executor"
-                + (f"; {ties} ties that float32 breaks" if ties else ""))
-    return Findings(len(integers), max(row.mismatches for row in rows), compared, wrong)
+                f"{prod(graph.input.output.shape)} elements at {len(found.rows)} places of {network.name} in "
+                f"{found.reference}" + (f"; {found.ties} ties that float32 breaks" if found.ties else "")
+                + (f"; least reached: {found.least.node}, {found.least.reached}" if found.least else ""))
+    return Findings(len(integers), max(row.mismatches for row in found.rows), compared, wrong)
 
 
-WHAT = ("extreme", "random", "held-out")
+WHAT = ("directed", "random", "held-out")

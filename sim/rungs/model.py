@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from .same import same
 CHECKPOINT = "checkpoint.npz"
 
 
-def verify_model(compiled: Compiled, count: int | None, model: str | Path | None) -> Findings:
+def verify_model(compiled: Compiled, count: int | None, model: str | Path | None,
+                 note: Callable[[str], None] = lambda _: None) -> Findings:
     """Run samples through the network and compare each quantizer's integers, and the class.
 
     Held-out ones through a trained network; extremes and random ones, too, through an imported one.
@@ -28,7 +30,7 @@ def verify_model(compiled: Compiled, count: int | None, model: str | Path | None
     if network is not None:
         from .imported import verify_imported
 
-        return verify_imported(compiled.graph, network, count)
+        return verify_imported(compiled.graph, network, count, note)
     folder = _folder(compiled.graph, model)
     missing = [package for package in ("torch", "brevitas", "sklearn") if find_spec(package) is None]
     if missing:

@@ -27,7 +27,7 @@ def agree(imported: Imported, model: ModelProto, count: int, seed: int = 0) -> l
     """Compare the two on ``count`` random samples and the extreme ones; none may differ but for ties."""
     graph = imported.graph
     integers = np.concatenate([random_integers(graph, count, seed), extreme_integers(graph, seed)])
-    rows = compare(imported, model, real_inputs(imported, model, integers))
+    rows = compare(imported, model, real_inputs(imported, model, integers)).rows
     assert rows and all(row.samples == len(integers) for row in rows)
     assert [row for row in rows if row.mismatches] == []
     assert sum(row.ties for row in rows) < 0.3 * len(rows) * len(integers), rows

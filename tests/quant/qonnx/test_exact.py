@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from support.onnx_models import CASES, DIALECTS, GENERAL, Net
 
-from bitloom import RequestError, WorkError
-from bitloom.quant.qonnx import reference
+from bitloom import WorkError
+from bitloom.quant.qonnx import executors, reference
 from bitloom.quant.qonnx.exact import Exact, Unjudged
-from bitloom.quant.qonnx.reference import entry, execute
+from bitloom.quant.qonnx.reference import CannotRun, execute
+from bitloom.quant.qonnx.runnable import entry
 
 UNJUDGED = ("Softmax", "LogSoftmax", "TopK")
 """What stands at a network's end; whose order alone counts."""
@@ -98,6 +99,6 @@ def test_what_the_executor_cannot_run_is_one_line() -> None:
 
 
 def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reference, "find_spec", lambda package: None)
-    with pytest.raises(RequestError, match=r"qonnx, onnxruntime: pip install 'bitloom\[qonnx\]'"):
+    monkeypatch.setattr(executors, "find_spec", lambda package: None)
+    with pytest.raises(CannotRun, match=r"qonnx, onnxruntime: pip install 'bitloom\[qonnx\]'"):
         list(execute(CASES["gemm"](GENERAL).model, np.zeros((1, 6))))

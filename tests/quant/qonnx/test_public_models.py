@@ -26,7 +26,7 @@ def test_perceptrons_of_mnist(name: str, errors: int) -> None:
     images, labels = mnist()
     imported, model = import_qonnx(path), read(path)
     integers = np.concatenate([images[:500], extreme_integers(imported.graph), random_integers(imported.graph, 50)])
-    rows = compare(imported, model, real_inputs(imported, model, integers))
+    rows = compare(imported, model, real_inputs(imported, model, integers)).rows
     assert [row for row in rows if row.mismatches or row.ties] == []
     assert len(rows) == 7 and all(row.samples == len(integers) for row in rows)
     assert int((run(imported.graph, images).argmax(axis=-1) != labels).sum()) == errors
@@ -39,7 +39,7 @@ def test_the_keyword_spotter() -> None:
     rng = np.random.default_rng(0)
     features = np.clip(np.rint(rng.normal(0, 30, (300, 10, 49, 1))), -127, 127).astype(np.int64)
     integers = np.concatenate([features, extreme_integers(imported.graph), random_integers(imported.graph, 100)])
-    rows = compare(imported, model, real_inputs(imported, model, integers))
+    rows = compare(imported, model, real_inputs(imported, model, integers)).rows
     assert [row for row in rows if row.mismatches] == []
     assert [row.node for row in rows][:4] == ["input", "act1", "act2", "act3"] and "(class)" in rows[-1].quantizer
     assert sum(row.ties for row in rows) < 10

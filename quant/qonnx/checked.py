@@ -1,0 +1,75 @@
+"""The comparison that belongs to an import: which samples, for how long, and what is kept of it with the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import zip_longest
+from math import prod
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bitloom import WorkError
+
+from .compare import compare
+from .reference import CannotRun
+from .samples import directed_integers, random_integers, real_inputs
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+    from .imported import Imported
+
+RANDOM = 32
+"""Random samples that are compared where nobody says how many."""
+
+SECONDS = 8.0
+"""How long the comparison may take where nobody says how many samples; the batch under way is finished."""
+
+ELEMENTS = 1 << 23
+"""Elements of all samples together, where nobody says how many."""
+
+
+def checked(imported: Imported, model: ModelProto, count: int | None = None,
+            note: Callable[[str], None] = lambda _: None) -> Imported:
+    """``imported``, compared with its file ``model``; what was found is in its graph's metadata under ``compared``.
+
+    :param count: random samples, beside the directed ones, however long they take; 0 compares nothing; None is
+        :data:`RANDOM` in at most :data:`SECONDS`.
+    :param note: told how far it is.
+    :raises WorkError: the two differ.
+    """
+    if count == 0:
+        return unchecked(imported, "no samples were asked for")
+    graph = imported.graph
+    integers = _alternating(random_integers(graph, count or RANDOM), directed_integers(graph))
+    if count is None:
+        integers = integers[: max(4, ELEMENTS // prod(graph.input.output.shape))]
+    with np.errstate(over="ignore"):
+        inputs = real_inputs(imported, model, integers)
+    if not np.all(np.isfinite(inputs)):
+        return unchecked(imported, "what its input's integers stand for is beyond what float32 holds")
+    try:
+        found = compare(imported, model, inputs, note, SECONDS if count is None else None)
+    except CannotRun as error:
+        return unchecked(imported, f"nothing here can run the file: {error}")
+    for row in found.rows:
+        if row.mismatches:
+            raise WorkError(f"{graph.metadata['source']}: graph and file must agree, and at {row.quantizer} (node "
+                            f"{row.node}) {row.mismatches} of {row.samples} samples differ from what {found.reference} "
+                            "computes; please report the file")
+    metadata = {**graph.metadata, "compared": found.summary()}
+    return replace(imported, graph=replace(graph, metadata=metadata), compared=found)
+
+
+def unchecked(imported: Imported, reason: str) -> Imported:
+    """``imported``, with the reason why it was not compared."""
+    metadata = {**imported.graph.metadata, "compared": {"reference": None, "reason": reason}}
+    return replace(imported, graph=replace(imported.graph, metadata=metadata))
+
+
+def _alternating(*parts: np.ndarray) -> np.ndarray:
+    """The samples of ``parts`` by turns, so that wherever a comparison ends there were some of each kind."""
+    turns = zip_longest(*parts)
+    return np.stack([sample for turn in turns for sample in turn if sample is not None])
