@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bitloom import RequestError, __version__, codegen
-from bitloom.codegen import Resources
+from bitloom.codegen import Plan, Resources
 from bitloom.quant import Graph, load, save
 from bitloom.quant.provenance import uncompared, warning
 
@@ -129,10 +129,7 @@ def _compile(design: Design, out: Path, progress: Progress, strict: bool) -> Com
             return compiled
         start = time.monotonic()
         try:
-            plan = codegen.compile(
-                graph, family=board.family, budget=_budget(design, board, graph), target=design.goal, fps=design.fps,
-                clock_hz=clock_hz, overrides=design.overrides(),
-            )
+            plan = _planned(design, board, graph, clock_hz)
         except codegen.FitError as error:
             ways = _boards_for(error.needed, design, graph)
             raise codegen.FitError(f"{error} ({ways})", error.needed, error.excess) from None
@@ -262,9 +259,23 @@ def _folder(design: Design, out_dir: str | Path | None) -> Path:
     return Path("build") / design.design if out_dir is None else Path(out_dir)
 
 
+def _planned(design: Design, board: Board, graph: Graph, clock_hz: float) -> Plan:
+    """The plan that is asked for; where nothing is, and no quick build holds the network, the smallest there is."""
+    wanted: dict[str, Any] = {"family": board.family, "clock_hz": clock_hz, "overrides": design.overrides()}
+    budget = _budget(design, board, graph)
+    try:
+        return codegen.compile(graph, budget=budget, target=design.goal, fps=design.fps, **wanted)
+    except codegen.FitError:
+        if not design.quick:
+            raise
+    whole = design.model_copy(update={"target": "area"})
+    return codegen.compile(graph, budget=_budget(whole, board, graph), target="area", **wanted)
+
+
 def _boards_for(needed: Resources, design: Design, graph: Graph) -> str:
     """In words, which boards would hold what is ``needed``."""
-    fit = [name for name in boards.names() if not needed.excess(_budget(design, boards.load(name), graph))]
+    whole = design.model_copy(update={"target": design.goal})
+    fit = [name for name in boards.names() if not needed.excess(_budget(whole, boards.load(name), graph))]
     return f"those that hold it: {', '.join(fit)}" if fit else "no board that comes with bitloom holds it"
 
 

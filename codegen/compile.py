@@ -9,11 +9,12 @@ from bitloom.quant import Graph
 
 from . import cost
 from .families import Resources, family
+from .fit import does_not_fit
 from .mapping import templates
 from .options import check_override
 from .passes import simplify
 from .plan import Plan
-from .solve import choose, does_not_fit
+from .solve import choose
 
 
 def compile(
@@ -56,7 +57,8 @@ def compile(
             return plan
         queues = queues.most(_queued(plan))
     assert budget is not None
-    raise does_not_fit(graph, plan.predicted, budget, "with the queues that its branches need", [])
+    used = {stage.name: stage.predicted for stage in plan.stages}
+    raise does_not_fit(graph, used, plan.predicted, budget, "with the queues that its branches need", [])
 
 
 def _queued(plan: Plan) -> Resources:

@@ -30,6 +30,7 @@ from bitloom.quant import (
 from .families import Family
 from .mapping import Folding, operands, shape_of, templates
 from .passes.ranges import channel_ranges, value_ranges
+from .reasons import why_not
 
 
 def unit(graph: Graph, node: Node, folding: Folding, family: Family) -> Component:
@@ -37,7 +38,8 @@ def unit(graph: Graph, node: Node, folding: Folding, family: Family) -> Componen
     names = templates(graph, node, family)
     template = folding.template or names[0]
     if template not in names:
-        raise RequestError(f"layers.{node.name}.template must be {' or '.join(names)}, not {template!r}")
+        raise RequestError(f"layers.{node.name}.template must be {' or '.join(names)}, not {template!r} "
+                           f"({why_not(graph, node, template)})")
     if isinstance(node, MatMul):
         return _matvec(graph, node, replace(folding, template=template), family)
     return _MAKERS[template](graph, node, folding)

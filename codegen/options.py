@@ -17,6 +17,7 @@ from .families import Family, Resources
 from .folding import Folding, divisors
 from .instances import unit
 from .mapping import has_constants, lane_totals, lanes_out, templates, vectors
+from .reasons import why_not
 
 MEMORIES = ("block", "distributed")
 Overrides = Mapping[str, Mapping[str, object]]
@@ -145,7 +146,8 @@ def check_override(graph: Graph, name: str, override: Mapping[str, object]) -> N
         what, choices = allowed[key]
         if not what:
             if value not in choices:
-                raise RequestError(f"layers.{name}.{key} must be {_listed(choices)}, not {value!r}")
+                why = f" ({why_not(graph, node, value)})" if key == "template" else ""
+                raise RequestError(f"layers.{name}.{key} must be {_listed(choices)}, not {value!r}{why}")
             continue
         if not isinstance(value, int) or isinstance(value, bool):
             raise RequestError(f"layers.{name}.{key} must be a whole number, not {value!r}")

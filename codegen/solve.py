@@ -12,6 +12,7 @@ from bitloom import RequestError
 from bitloom.quant import Graph, MatMul
 
 from .families import Family, Resources
+from .fit import does_not_fit
 from .folding import Folding
 from .mapping import elements, vectors
 from .network import Network
@@ -31,15 +32,6 @@ _STRIDE = 4
 
 _NAMED = 4
 """Layers whose foldings a message names."""
-
-
-class FitError(RequestError):
-    """No folding fits the budget. ``needed`` is the least that the network needs, ``excess`` what is too much."""
-
-    def __init__(self, message: str, needed: Resources, excess: dict[str, float]) -> None:
-        super().__init__(message)
-        self.needed = needed
-        self.excess = excess
 
 
 @dataclass(frozen=True)
@@ -188,16 +180,9 @@ def _unfit(request: _Request) -> RequestError:
         return RequestError(f"no folding reaches one sample per {limit} cycles; the fastest takes {fastest}")
     assert budget is not None
     how = "at least" if request.reserve == NOTHING else "about"
-    return does_not_fit(request.graph, network.total(picked) + request.reserve, budget, how, _ways_out(request))
-
-
-def does_not_fit(graph: Graph, needed: Resources, budget: Resources, how: str, ways_out: list[str]) -> FitError:
-    """The error that names what ``graph`` needs beyond ``budget``, and the ways out."""
-    excess = needed.excess(budget)
-    short = ", ".join(f"{needed.rounded()[name]:,} {name.upper()} of {getattr(budget, name):,.0f} allowed "
-                      f"({round(amount):,} too many)" for name, amount in excess.items())
-    return FitError(f"network {graph.name!r} does not fit: it needs {how} {short or 'more in combination'}; "
-                    f"{' or '.join([*ways_out, 'take a larger board'])}", needed, excess)
+    used = {unit.name: option.resources for unit, option in zip(network.units[1:], picked[1:])}
+    needed = network.total(picked) + request.reserve
+    return does_not_fit(request.graph, used, needed, budget, how, _ways_out(request))
 
 
 def _ways_out(request: _Request) -> list[str]:

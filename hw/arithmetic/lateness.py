@@ -83,6 +83,8 @@ class Lateness:
     def _rom(self, lane: int, lanes: int, memory: str) -> Rom:
         """For each beat, or for all alike, a word for each level from 0 on."""
         rows = self.late if len(self.late) == 1 else self.late.reshape(-1, lanes, self.late.shape[1])[:, lane]
-        words = np.zeros((len(rows), 1 << self.bits), np.int64)
-        words[:, 1 : 1 + rows.shape[1]] = rows
-        return Rom(words.ravel().tolist(), self.slack.bit_length(), memory)
+
+        def words() -> list[int]:
+            return np.pad(rows, ((0, 0), (1, (1 << self.bits) - 1 - rows.shape[1]))).ravel().tolist()
+
+        return Rom(words, self.slack.bit_length(), memory, depth=len(rows) << self.bits)

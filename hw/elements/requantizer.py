@@ -3,6 +3,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from amaranth.hdl import Const, Module, Mux, Shape, Value, unsigned
@@ -267,7 +268,7 @@ class Requantizer(Component):
         """Whether sums stand in a register before they are clipped."""
         return self._adds or self._late is not None
 
-    @property
+    @cached_property
     def _adder_stages(self) -> int:
         """Pipeline stages of the tree of adders of a product."""
         return shift_add.stages(max(len(self._terms(part)) for part in self._parts))

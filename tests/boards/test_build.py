@@ -195,6 +195,16 @@ def test_interrupts_are_heard_after_the_solver_has_run(model, tmp_path):
     assert (done.returncode, done.stdout) == (0, "heard\n")
 
 
+def test_what_no_quick_build_holds_is_built_as_small_as_it_can_be(model, tmp_path, monkeypatch):
+    design = make_design(model)
+    assert design.quick and compile_design(design, tmp_path / "quick").plan.target == "throughput"
+    monkeypatch.setattr(builds, "QUICK_LUTS", 400)
+    compiled = compile_design(design, tmp_path / "small")
+    assert compiled.plan.target == "area" and compiled.plan.predicted.lut < 2000
+    smallest = compile_design(make_design(model, target="area"), tmp_path / "area")
+    assert compiled.plan.foldings == smallest.plan.foldings
+
+
 def test_a_board_of_the_users_own_is_kept_with_the_build(model, tmp_path):
     text = ICEBREAKER.replace("name: icebreaker", "name: mine")
     (tmp_path / "mine.yaml").write_text(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise, product
 from math import inf
 
@@ -68,7 +69,11 @@ def test_the_same_request_has_the_same_answer(graph: Graph) -> None:
         ({"act1": {"lanes": 5}}, r"layers.act1.lanes must divide the 12 channels.*, not 5 \(use 1, 2, 3, 4, 6 or 12\)"),
         ({"class": {"memory": "block"}}, "an ArgMax has the keys lanes or template, not 'memory'"),
         ({"fc1": {"template": "Systolic"}},
-         "layers.fc1.template must be MatVec, PackedMatVec or BitSerialMatVec, not 'Systolic'"),
+         r"fc1.template must be MatVec, PackedMatVec or BitSerialMatVec, not 'Systolic' \(there is no such template\)"),
+        ({"fc1": {"template": "TableMatVec"}}, r"not 'TableMatVec' \(it takes weights of −1 … 1, not -15 … 15\)"),
+        ({"fc1": {"template": "ArgMax"}}, r"not 'ArgMax' \(it serves no MatMul\)"),
+        ({"act1": {"template": "ThresholdSearch"}},
+         r"must be Threshold, not .ThresholdSearch. \(a search takes 15 levels or more in steps of 1, and act1 has"),
         ({"fc1": {"memory": "flash"}}, "layers.fc1.memory must be block or distributed, not 'flash'"),
         ({"fc11": {"pe": 4}}, r"layers.fc11: .* did you mean 'fc1'\?"),
     ],
@@ -82,6 +87,7 @@ def test_what_does_not_fit_says_what_is_short_and_what_would(graph: Graph) -> No
     with pytest.raises(FitError, match=r"[\d,]+ LUT of 50 allowed \([\d,]+ too many\).*take a larger board") as caught:
         compile(graph, budget=Resources(lut=50, ff=700, bram=20))
     assert caught.value.needed.lut > 50 and caught.value.excess["lut"] > 0
+    assert re.search(r"too many\), most for \w+ \(\d+\), \w+ \(\d+\), \w+ \(\d+\)", str(caught.value))
     with pytest.raises(FitError, match=r"leave out the overrides of layers \(fc1 PE \d+ × SIMD \d+, .* fits"):
         compile(graph, budget=BUDGET, overrides={"fc1": {"pe": 12, "simd": 12}, "fc2": {"pe": 8, "simd": 12}})
     with pytest.raises(FitError, match=r"ask for a lower rate \(.* fits, with a sample each \d+ cycles\)"):
