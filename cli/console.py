@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,6 +29,9 @@ from rich.progress import (
 )
 from rich.table import Table
 from rich.text import Text
+
+SHORT = 16
+"""Characters to which a text is shortened before a column is left out; to half of them where nothing else helps."""
 
 
 class Screen:
@@ -81,17 +85,20 @@ class Screen:
         """A heading before a block of results."""
         self.out.print(Text(title, style="bold"))
 
-    def table(self, columns: Iterable[str], rows: Iterable[Iterable[object]], optional: Sequence[str] = ()) -> None:
+    def table(self, columns: Iterable[str], rows: Iterable[Iterable[object]], optional: Sequence[str] = (),
+              widest: int | None = None) -> None:
         """A table of results; a column whose title begins with ``>`` is aligned to the right.
 
-        On a terminal that is too narrow the columns named in ``optional`` are left out, the first one first.
+        Where columns are named as ``optional``, the table is as wide as the terminal at most, and never wider than
+        ``widest`` characters: long texts are shortened, and where that is not enough, optional columns are left out,
+        the first one first.
         """
         titles, cells = list(columns), [[str(cell) for cell in row] for row in rows]
-        widths = [max(len(text) for text in texts) for texts in zip(*cells, (title.lstrip(">") for title in titles))]
         shown = list(range(len(titles)))
-        for title in optional:
-            if self.out.is_terminal and sum(widths[index] + 2 for index in shown) - 2 > self.out.width:
-                shown.remove(titles.index(title))
+        if optional:
+            limit = min(self.out.width if self.out.is_terminal else sys.maxsize, widest or sys.maxsize)
+            shown, widths = _fitted(titles, cells, optional, limit)
+            cells = [[_shortened(text, widths.get(k, 0)) for k, text in enumerate(row)] for row in cells]
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", show_header=any(titles))
         for index in shown:
             right = titles[index].startswith(">")
@@ -159,6 +166,37 @@ class _Share(BarColumn):
 def _bar(console: Console) -> Progress:
     return Progress(SpinnerColumn(), TextColumn("{task.description:<28}", markup=False), TimeElapsedColumn(), _Share(),
                     TextColumn("{task.fields[note]}", markup=False), console=console, transient=True)
+
+
+def _fitted(titles: list[str], cells: list[list[str]], optional: Sequence[str], limit: int
+            ) -> tuple[list[int], dict[int, int]]:
+    """Which columns are shown and how wide each of them is, so that the table has ``limit`` characters at most."""
+    natural = [max(len(text) for text in texts) for texts in zip(*cells, (title.lstrip(">") for title in titles))]
+    shown, droppable, least = list(range(len(titles))), list(optional), SHORT
+    while True:
+        widths = {k: natural[k] for k in shown}
+        texts = [k for k in shown if not titles[k].startswith(">")]
+        while sum(widths.values()) + 2 * (len(shown) - 1) > limit:
+            widest = max(texts, key=lambda k: widths[k])
+            if widths[widest] <= least:
+                break
+            widths[widest] -= 1
+        else:
+            return shown, widths
+        if droppable:
+            shown.remove(titles.index(droppable.pop(0)))
+        elif least > SHORT // 2:
+            least = SHORT // 2
+        else:
+            return shown, widths
+
+
+def _shortened(text: str, width: int) -> str:
+    """``text`` in ``width`` characters: its beginning and its end."""
+    if len(text) <= width or width < 3:
+        return text
+    end = (width - 1) // 2
+    return f"{text[: width - 1 - end]}…{text[-end:]}"
 
 
 def _wide(console: Console, table: Table) -> None:

@@ -107,7 +107,8 @@ class Topology:
 
     def parts(self, link: Link) -> list[tuple[str, int, int, int]]:
         """As ``link.parts``, with the name in the circuit instead of the kind."""
-        return [(self.instances.parts[link.target, link.port, kind], *sizes) for kind, *sizes in link.parts]
+        names = self.instances.parts
+        return [(names[link.target, link.port, kind], depth, a, b) for kind, depth, a, b in link.parts]
 
     @property
     def queue_names(self) -> list[str]:

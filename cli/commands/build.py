@@ -12,6 +12,9 @@ from ..errors import Command
 from ..samples import illustrate
 from .report import print_figures, print_warning
 
+WIDEST = 120
+"""Characters of a line of the layer table, whatever the network."""
+
 
 @click.command("compile", cls=Command, short_help="Fold a design and write its RTL.")
 @design_arguments
@@ -69,6 +72,7 @@ def print_layers(screen: Screen, values: dict[str, Any]) -> None:
     rows.append(("pipeline", "", "", "", f"{total['interval_cycles']:,}", f"{total['latency_cycles']:,}", "", "",
                  *(f"{total[kind]:,}" for kind in ("lut", "ff", "bram", "dsp"))))
     screen.table(["layer", "template", "shape", ">PE × SIMD", ">interval", ">latency", ">queue", "constants",
-                  ">LUT", ">FF", ">BRAM", ">DSP"], rows, optional=["constants", "shape", "template"])
+                  ">LUT", ">FF", ">BRAM", ">DSP"], rows, optional=["constants", "shape", "template", ">queue", ">FF"],
+                 widest=WIDEST)
     screen.say(f"{total['throughput_fps']:,.0f} samples/s at {total['clock_mhz']:g} MHz; interval and latency in "
                "cycles, resources estimated")
