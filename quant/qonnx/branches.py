@@ -110,12 +110,17 @@ def import_concat(ctx: Context, op: Op) -> Value:
     """Tensors one after the other along their channels, or flat ones along their only axis; constants among them."""
     operands = [ctx.operand(op, at) for at in range(len(op.inputs))]
     first = next(ctx.elements(op, at) for at, operand in enumerate(operands) if isinstance(operand, Value))
-    ndim = first.index.ndim
-    axis = op.axis("axis", 1, ndim)
+    axis = op.axis("axis", 1, first.index.ndim)
     if any((o.type if isinstance(o, Value) else o.array.dtype.name) != first.type for o in operands):
         op.fail("joins tensors of several types", "export the model again")
     parts = [ctx.elements(op, at) if isinstance(operand, Value) else _of_channels(ctx, op, first, at, axis)
              for at, operand in enumerate(operands)]
+    return concatenated(ctx, op, first, parts, axis)
+
+
+def concatenated(ctx: Context, op: Op, first: Value, parts: list[Value | list[Fraction]], axis: int) -> Value:
+    """``parts`` one after the other along ``axis``, ``first`` being a value among them; constants by channel."""
+    ndim = first.index.ndim
     shapes = {tuple(np.delete(v.index.shape, axis)) for v in parts
               if isinstance(v, Value) and v.index.ndim == ndim}
     if len(shapes) != 1 or axis == first.batch or any(isinstance(v, Value) and v.index.ndim != ndim for v in parts):

@@ -15,6 +15,16 @@ FAMILIES = ("qonnx.custom_op.", "finn.custom_op.")
 """What the names of further domains of QONNX and FINN begin with."""
 
 
-def known(domain: str) -> bool:
-    """Whether operators of ``domain`` are looked at by their names."""
+RUNTIME = "com.microsoft"
+"""ONNX Runtime's own operators."""
+
+OF_RUNTIME = {"QuantizeLinear", "DequantizeLinear", "QLinearAdd", "QLinearMul", "QGemm", "QLinearGlobalAveragePool",
+              "QLinearAveragePool", "QLinearConcat", "QLinearLeakyRelu", "QLinearSigmoid"}
+"""Those of them that are known."""
+
+
+def known(domain: str, kind: str) -> bool:
+    """Whether operators ``kind`` of ``domain`` are looked at by their names."""
+    if domain == RUNTIME:
+        return kind in OF_RUNTIME
     return domain in (*STANDARD, *DIALECTS) or domain.startswith(FAMILIES)

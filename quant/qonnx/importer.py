@@ -26,6 +26,7 @@ from . import (  # noqa: F401  (each registers its operators)
     multithreshold,
     pools,
     qdq,
+    qoperator,
     resize,
     scores,
     shapes,

@@ -15,7 +15,7 @@ import onnx.inliner
 from google.protobuf.message import DecodeError
 
 from .annotations import Datatype, datatypes
-from .domains import STANDARD, known
+from .domains import RUNTIME, STANDARD, known
 from .failure import ImportFailure
 from .op import Op
 from .types import FLOAT, YOUNGER, name_of
@@ -177,7 +177,11 @@ def _attribute(node: onnx.NodeProto, name: str, source: str, a: onnx.AttributePr
 
 def _op(source: str, node: onnx.NodeProto) -> Op:
     name = node.name or (node.output[0] if node.output else "?")
-    if not known(node.domain):
+    if node.domain == RUNTIME and not known(node.domain, node.op_type):
+        raise ImportFailure(f"node {name!r} ({node.op_type}): this operator of ONNX Runtime is not supported; export "
+                            "with QuantizeLinear and DequantizeLinear around standard operators (QuantFormat.QDQ), and "
+                            "without the runtime's own optimizations")
+    if not known(node.domain, node.op_type):
         raise ImportFailure(f"node {name!r} ({node.op_type}): operators of the domain {node.domain!r} are unknown; "
                             "export with standard ONNX and QONNX operators")
     attributes = {a.name: _attribute(node, name, source, a) for a in node.attribute}

@@ -89,7 +89,11 @@ def _rising(ctx: Context, op: Op, value: Value) -> Value:
 @operator("AveragePool", "GlobalAveragePool")
 def import_average_pool(ctx: Context, op: Op) -> Value:
     """The sum of each window, divided behind it."""
-    value = entering(op, ctx.value(op))
+    return leaving(op, averaged(ctx, op, entering(op, ctx.value(op))))
+
+
+def averaged(ctx: Context, op: Op, value: Value) -> Value:
+    """The mean of each window of ``value`` (1, channels, *spatial)."""
     spatial = value.index.shape[2:]
     kernel, stride, pads = _framed(op, spatial)
     wide = _ceiled(op, spatial, kernel, stride, pads)
@@ -99,7 +103,13 @@ def import_average_pool(ctx: Context, op: Op) -> Value:
         counted = np.pad(inner, tuple((0, w[1] - p[1]) for w, p in zip(wide, pads)))
     else:
         counted = np.pad(inner, wide)
-    return leaving(op, _averaged(ctx, op, last(ctx, op, value), kernel, stride, wide, counted))
+    return _averaged(ctx, op, last(ctx, op, value), kernel, stride, wide, counted)
+
+
+def summed(ctx: Context, op: Op, value: Value) -> Value:
+    """The sum over all positions of ``value`` (1, channels, *spatial)."""
+    spatial = value.index.shape[2:]
+    return _averaged(ctx, op, last(ctx, op, value), spatial, (1,) * len(spatial), ((0, 0),) * len(spatial), None)
 
 
 def _windows(grid: np.ndarray, kernel: Axes, stride: Axes) -> np.ndarray:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..formats import Format
-from ..rules import Rule
+from ..rules import Kind, Rule
 from .activation import quantize, take_input
 from .arrange import ground
 from .context import Context, operator
@@ -85,7 +85,7 @@ def import_quantize_linear(ctx: Context, op: Op) -> Value | Const:
         op.fail(f"makes integers of type {linear.type}", "quantize to at most 16 bits")
     if isinstance(operand, Const):
         return _constant(ctx, op, linear, form)
-    return _activation(ctx, op, linear, form)
+    return quantized(ctx, op, ctx.value(op), linear)
 
 
 def _constant(ctx: Context, op: Op, linear: Linear, form: Format) -> Const:
@@ -97,28 +97,29 @@ def _constant(ctx: Context, op: Op, linear: Linear, form: Format) -> Const:
                  bare(ints, form))
 
 
-def _activation(ctx: Context, op: Op, linear: Linear, form: Format) -> Value:
-    """A quantizer of an activation, with the bounds that a clip behind it sets and the scale that makes it real again.
+def quantized(ctx: Context, op: Op, value: Value, linear: Linear, kind: Kind = "QuantizeLinear") -> Value:
+    """The integers of an activation, with the bounds that a clip behind them sets.
 
-    Its own result are bare integers; in the graph they stand for the real numbers behind them.
+    They are bare; in the graph they stand for the real numbers that a ``DequantizeLinear`` behind them makes.
     """
+    form = INTEGERS[linear.type]
     found = following(ctx, op.outputs[0], form.lo, form.hi)
     if found.shift:  # integers wrap around
         found = Bounds(form.lo, form.hi, op.outputs[0])
     ctx.absorbed.update(found.ops)
     low, high = int(found.low), int(found.high)
-    back = _dequantized(ctx, found.tensor, ctx.value(op).index.shape)
+    back = _made_real(ctx, found.tensor, value.index.shape)
     real = back[1] if back else Linear(ONE, ZERO, linear.type)
-    value, (s, z, scale, zero) = ground(ctx, op, ctx.value(op), linear.scale, linear.zero, real.scale, real.zero)
+    value, (s, z, scale, zero) = ground(ctx, op, value, linear.scale, linear.zero, real.scale, real.zero)
     narrow = form if (low, high) == (form.lo, form.hi) else Format.of_range(low, high)
-    rule, ends = Rule("QuantizeLinear", low, high), (scale.astype(np.float64), zero.astype(np.float64))
+    rule, ends = Rule(kind, low, high), (scale.astype(np.float64), zero.astype(np.float64))
     made = Quantizer(rule, (s, z), narrow, low, 1, high - low, *ends)
     tensor = back[0] if back else found.tensor
     done = take_input(ctx, op, value, made, tensor) if op is ctx.direct else quantize(ctx, op, value, made, tensor)
     return replace(done, scale=ONE, zero=ZERO, type=linear.type)
 
 
-def _dequantized(ctx: Context, tensor: str, shape: tuple[int, ...]) -> tuple[str, Linear] | None:
+def _made_real(ctx: Context, tensor: str, shape: tuple[int, ...]) -> tuple[str, Linear] | None:
     """The real tensor that every reader of ``tensor`` makes of it, and how; None where they do not agree on it."""
     readers = ctx.model.reading(tensor)
     if not readers or tensor == ctx.model.output or any(
@@ -140,6 +141,11 @@ def import_dequantize_linear(ctx: Context, op: Op) -> Value | Const:
         return _weights(ctx, op, operand)
     value = ctx.elements(op)
     linear = _linear(ctx, op, value.index.shape, value.type)
+    return dequantized(ctx, op, value, linear)
+
+
+def dequantized(ctx: Context, op: Op, value: Value, linear: Linear) -> Value:
+    """Integers less their zero point, times their scale, in float32."""
     _alike(op, linear, value.type)
     value = replace(value, type=FLOAT)
     lo, hi = ctx.ranges[value.node]
@@ -149,7 +155,7 @@ def import_dequantize_linear(ctx: Context, op: Op) -> Value | Const:
         value, (scale, zero) = ground(ctx, op, value, linear.scale, linear.zero)
         return replace(value, scale=scale.astype(np.float64), zero=zero.astype(np.float64))
     value = applied(ctx, op, value, "Sub", linear.zero) if np.any(linear.zero) else value
-    return applied(ctx, op, value, "Mul", linear.scale)
+    return value if np.all(linear.scale == 1) else applied(ctx, op, value, "Mul", linear.scale)
 
 
 def _weights(ctx: Context, op: Op, operand: Const) -> Const:

@@ -146,6 +146,15 @@ def import_conv(ctx: Context, op: Op) -> Value:
     weights = weights_of(op, ctx.const(op, 1), op.inputs[1])
     if op.channels_last:
         weights = replace(weights, ints=np.moveaxis(weights.ints, -1, 1), scale=np.moveaxis(weights.scale, -1, 1))
+    made = convolution(ctx, op, value, weights)
+    bias = ctx.optional(op, 2)
+    if bias is not None and np.any(bias):
+        made = applied(ctx, op, made, "Add", channelwise(op, made, np.asarray(bias, np.float32)))
+    return leaving(op, made)
+
+
+def convolution(ctx: Context, op: Op, value: Value, weights: Weights) -> Value:
+    """``value`` (1, channels, *spatial) under ``weights``, with the geometry that ``op`` states."""
     spatial = value.index.shape[2:]
     if weights.ints.ndim != 2 + len(spatial):
         op.fail(f"its weights of shape {weights.ints.shape} do not fit {len(spatial)} spatial axes", "export again")
@@ -157,11 +166,7 @@ def import_conv(ctx: Context, op: Op) -> Value:
         op.fail(f"kernel_shape {op.axes('kernel_shape', None)} does not fit weights of shape {weights.ints.shape}",
                 "export the model again")
     stride, dilation, pads = geometry(op, spatial, tuple(kernel))
-    made = convolved(ctx, op, value, weights, groups, stride, dilation, pads)
-    bias = ctx.optional(op, 2)
-    if bias is not None and np.any(bias):
-        made = applied(ctx, op, made, "Add", channelwise(op, made, np.asarray(bias, np.float32)))
-    return leaving(op, made)
+    return convolved(ctx, op, value, weights, groups, stride, dilation, pads)
 
 
 def convolved(ctx: Context, op: Op, value: Value, weights: Weights, groups: int, stride: Axes, dilation: Axes,
