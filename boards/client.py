@@ -180,16 +180,20 @@ class Client:
         return found
 
     def infer(self, samples: np.ndarray, progress: Callable[[int, int], None] | None = None) -> np.ndarray:
-        """The board's results, int64 of shape (samples, results), for integer ``samples`` of shape (samples, …).
+        """The board's results, int64 of shape (samples, results), for integer ``samples`` of shape (samples, elements).
+
+        Their elements are the graph's, in its order: ``take(graph, x).integers.reshape(len(x), -1)`` of what the
+        network itself takes (:func:`bitloom.quant.take`); :func:`bitloom.quant.classes` and
+        :func:`bitloom.quant.scores` say what the results mean.
 
         Identifies the board first, once per client. Two samples are under way at a time. ``progress`` is called with
         the number of samples answered and their total. Afterwards :attr:`throughput` holds what was measured.
         """
         flat = np.asarray(samples)
-        if flat.ndim < 2 or flat[0:1].size != min(len(flat), 1) * self.expected.elements:
+        if flat.shape[1:] != (self.expected.elements,):
             raise RequestError(
-                f"samples must have the shape (samples, {self.expected.elements}) or one that flattens to it, "
-                f"not {flat.shape}"
+                f"samples must have the shape (samples, {self.expected.elements}), in the circuit's order, not "
+                f"{flat.shape}; bitloom.quant.take puts others in order"
             )
         bodies = self._bodies(flat.reshape(len(flat), self.expected.elements))
         if not self._checked:

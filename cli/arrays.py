@@ -17,16 +17,16 @@ KINDS = ".npy, .npz or .csv"
 
 
 def read_array(path: Path, name: str) -> np.ndarray:
-    """The array in ``path``; of an archive the only one, or that called ``name``.
+    """The array in ``path``; of an archive the only one, or that called ``name`` (x of samples, y of labels).
 
-    Text is lines of numbers and commas (integers, unless a point or an exponent occurs), or of words.
+    Text is lines of numbers and commas (integers, unless a point or an exponent occurs); of labels, words as well.
     """
     try:
         if path.suffix == ".npy":
             return np.load(path, mmap_mode="r", allow_pickle=False)
         if path.suffix == ".npz":
             return _member(path, name)
-        return _text(path.read_text(encoding="utf-8"))
+        return _text(path.read_text(encoding="utf-8"), name)
     except FileNotFoundError:
         raise RequestError(f"{path}: there is no such file") from None
     except (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile) as error:
@@ -48,7 +48,7 @@ def _member(path: Path, name: str) -> np.ndarray:
         return np.asarray(archive[wanted])
 
 
-def _text(text: str) -> np.ndarray:
+def _text(text: str, name: str) -> np.ndarray:
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines:
         raise ValueError("it is empty")
@@ -56,7 +56,7 @@ def _text(text: str) -> np.ndarray:
         values = np.loadtxt(lines, delimiter=",", dtype=np.float64, ndmin=2)
     except ValueError as error:
         words = [[word.strip() for word in line.split(",")] for line in lines]
-        if any(len(row) > 1 for row in words) and len(words) > 1:
+        if name == "x" or (any(len(row) > 1 for row in words) and len(words) > 1):
             raise error from None
         return np.array([word for row in words for word in row])
     whole = not re.search(r"[.eEnN]", text) and np.array_equal(values, np.round(values))

@@ -81,6 +81,10 @@ class Screen:
         """One line of results for people."""
         self.out.print(text, markup=False)
 
+    def warn(self, text: str) -> None:
+        """One line on standard error, of what may not be as meant."""
+        self.err.print(Text.assemble(("warning: ", "yellow"), text))
+
     def rule(self, title: str) -> None:
         """A heading before a block of results."""
         self.out.print(Text(title, style="bold"))

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from bitloom import RequestError
 from bitloom.quant import Graph
 
 from .console import Screen
@@ -46,26 +45,6 @@ def held_out(graph: Graph, download: bool = True) -> HeldOut | None:
     except data.DataUnavailable:
         return None
     return HeldOut(dataset.x_test, dataset.y_test, source.image)
-
-
-def read_samples(source: Path, graph: Graph) -> np.ndarray:
-    """Samples from a file, int64 (n, elements), checked against what the network takes."""
-    elements, fmt = prod(graph.input.output.shape), graph.input.output.format
-    try:
-        if source.suffix == ".npy":
-            values = np.load(source, allow_pickle=False)
-        else:
-            rows = [line.split(",") for line in source.read_text(encoding="utf-8").splitlines() if line.strip()]
-            values = np.array([[int(word) for word in row] for row in rows], ndmin=2)
-    except FileNotFoundError:
-        raise RequestError(f"{source}: there is no such file") from None
-    except (OSError, ValueError) as error:
-        raise RequestError(f"{source}: must be a .npy array, or lines of integers and commas ({error})") from None
-    if values.size == 0 or values.size % elements or (values.ndim > 1 and values[0].size != elements):
-        raise RequestError(f"{source}: samples must have {elements} elements each, and the shape is {values.shape}")
-    if values.dtype.kind not in "iuf" or not np.array_equal(values, np.round(values)) or not fmt.holds(values):
-        raise RequestError(f"{source}: elements must be integers of {fmt.lo} to {fmt.hi}")
-    return np.asarray(values.reshape(-1, elements), dtype=np.int64)
 
 
 def illustrate(screen: Screen, model: str, folder: Path) -> None:

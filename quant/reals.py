@@ -67,9 +67,20 @@ class Meaning:
         flat[:, self.index.ravel()] = samples.reshape(len(samples), -1)
         return flat.reshape(len(samples), *node)
 
+    @property
+    def affine(self) -> tuple[np.ndarray, np.ndarray]:
+        """(a, b) of real = a · integer + b, both of shape () or (channels,)."""
+        scale, offset = np.broadcast_arrays(self.scale, self.offset - self.scale * self.zero)
+        return scale, offset
+
+    def __str__(self) -> str:
+        """The formula; of many scales, the least and the greatest."""
+        scale, offset = self.affine
+        return f"real = {_span(scale)} · integer" + (f" + {_span(offset)}" if offset.any() else "")
+
     def record(self) -> dict[str, object]:
         """The part of a record that both ends have."""
-        scale, offset = np.broadcast_arrays(self.scale, self.offset - self.scale * self.zero)
+        scale, offset = self.affine
         order = packed(self.index)
         return {"scale": _plain(scale), "offset": _plain(offset), "shape": list(self.shape),
                 **({} if order is None else {"order": order})}
@@ -214,3 +225,9 @@ def _meaning(facts: dict[str, Any], node: Tensor) -> Meaning:
 def _plain(values: np.ndarray) -> float | list[float]:
     """Numbers in JSON's types."""
     return float(values) if np.ndim(values) == 0 else [float(value) for value in values]
+
+
+def _span(values: np.ndarray) -> str:
+    """Numbers in words."""
+    least, greatest = values.min(), values.max()
+    return f"{least:.9g}" if least == greatest else f"({least:.6g} … {greatest:.6g})"

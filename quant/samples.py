@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import Any
 
 import numpy as np
 
@@ -98,7 +97,7 @@ def _integers(graph: Graph, entry: Entry | None, x: np.ndarray, own: bool, layou
     x = x.astype(np.int64)
     node = tensor.shape
     q = x.reshape(-1, *node) if own or entry is None else entry.meaning.ordered(x, node)
-    stands = "" if entry is None else f", real = {_affine(entry)}"
+    stands = "" if entry is None else f", {entry.meaning}"
     note = _joined(f"{len(x):,} samples of {_shape(x.shape[1:])} integers, taken as the circuit's own "
                    f"({tensor.format}{stands})", layout)
     return Taken(q, None if entry is None else entry.samples(q, node), note)
@@ -117,7 +116,7 @@ def _real(graph: Graph, entry: Entry, x: np.ndarray, own: bool, layout: str) -> 
         q[at : at + step] = entry.integers(x[at : at + step], node)
         outside += entry.outside(x[at : at + step], node)
     note = _joined(f"{len(x):,} real samples of {_shape(file)}, quantized to {tensor.format} "
-                   f"(real = {_affine(entry)}), {q.min()} to {q.max()} of {entry.rule.low} to {entry.rule.high}",
+                   f"({entry.meaning}), {q.min()} to {q.max()} of {entry.rule.low} to {entry.rule.high}",
                    layout)
     warnings = []
     if outside:
@@ -136,14 +135,6 @@ ASSUMED = ("the network has no quantizer at its input, and 8 bits unsigned of sc
 def _alike(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
     """Whether two shapes are the same but for axes of length 1."""
     return [size for size in shape if size != 1] == [size for size in wanted if size != 1]
-
-
-def _affine(entry: Entry) -> str:
-    facts: Any = entry.meaning.record()
-    scale, offset = np.atleast_1d(facts["scale"]), np.atleast_1d(facts["offset"])
-    if len(scale) > 1:
-        return f"{scale.min():.6g} … {scale.max():.6g} · integer{' + an offset' if offset.any() else ''}, per channel"
-    return f"{scale[0]:.6g} · integer" + (f" + {offset[0]:.6g}" if offset[0] else "")
 
 
 def _range(graph: Graph) -> str:

@@ -69,6 +69,7 @@ class FormatOption(click.ParamType):
                    "none [32, for some seconds].")
 @click.option("--strict", is_flag=True, help="ONNX: fail where nothing here can run the file to compare (for CI).")
 @click.option("--dataset", help="ONNX: the data set that the network classifies; its accuracy is measured on it.")
+@click.option("--classes", metavar="NAMES", help="ONNX: the classes' names, separated by commas, or a file of lines.")
 @click.option("--network", type=click.Path(path_type=Path), help="Checkpoint: its network.yaml [beside it].")
 def import_(source: Path, out: Path | None, network: Path | None, as_json: bool, **options: Any) -> None:
     """Turn SOURCE into an integer graph, and compare the two.
@@ -103,7 +104,7 @@ def _file(source: Path) -> Path:
 def _import_onnx(
     screen: Screen, source: Path, out: Path | None, *, name: str | None, input_format: Format | None,
     input_scale: float | None, input_offset: float | None, requantize: str | None, check: int | None,
-    dataset: str | None, strict: bool,
+    dataset: str | None, strict: bool, classes: str | None,
 ) -> None:
     from bitloom.boards.design import GRAPH, IMPORTED, short_name
     from bitloom.quant import save
@@ -120,7 +121,7 @@ def _import_onnx(
         imported = import_qonnx(source, name=name, input_format=input_format, input_scale=input_scale,
                                 input_offset=input_offset or 0.0, requantize=requantize or "auto", check=check,
                                 progress=step.note)
-    graph = imported.graph
+    graph = _named(imported.graph, classes)
     if check and uncompared(graph) and (why := missing(EXECUTORS[0])):
         raise RequestError(f"--check: {why}")
     warning(graph, strict)
@@ -152,6 +153,7 @@ def _measured(graph: Graph, dataset: str) -> Graph:
     import numpy as np
 
     from bitloom import quant
+    from bitloom.quant.reals import class_count
     from bitloom.quant.train import data
 
     source, tensor = data.source(dataset), graph.input.output
@@ -163,22 +165,44 @@ def _measured(graph: Graph, dataset: str) -> Graph:
                            f"{found.x_test.min()} to {found.x_test.max()} occur; give --input and --scale")
     results = np.concatenate([quant.run(graph, part).reshape(len(part), -1)
                               for part in np.array_split(found.x_test, -(-len(found.x_test) // 250))])
-    named = isinstance(graph[graph.output], quant.ArgMax)
-    errors = int(((results[:, 0] if named else results.argmax(axis=1)) != found.y_test).sum())
-    samples = len(found.y_test)
+    classes, samples = quant.classes(graph, results), len(found.y_test)
+    if classes is None or classes.shape != found.y_test.shape:
+        raise RequestError(f"dataset {dataset}: has classes, and the network gives {graph[graph.output].output}")
+    errors = int((classes != found.y_test).sum())
     facts = {"dataset": dataset, "samples": samples, "errors": errors, "accuracy": (samples - errors) / samples}
-    scores = graph[graph[graph.output].inputs[0]].output.shape[-1] if named else 0
-    classes = found.classes if scores == len(found.classes) else graph.classes
-    return replace(graph, classes=classes, metadata={**graph.metadata, **facts})
+    names = found.classes if class_count(graph) == len(found.classes) and not graph.classes else graph.classes
+    return replace(graph, classes=names, metadata={**graph.metadata, **facts})
+
+
+def _named(graph: Graph, classes: str | None) -> Graph:
+    """``graph`` with the names of its classes: separated by commas, or the lines of a file."""
+    from bitloom.quant.reals import class_count
+
+    if classes is None:
+        return graph
+    path, count = Path(classes), class_count(graph)
+    text = path.read_text(encoding="utf-8").splitlines() if path.is_file() else classes.split(",")
+    names = tuple(name.strip() for name in text if name.strip())
+    if len(names) != count or len(set(names)) != count:
+        raise RequestError(f"--classes: must be {count} different names" if count else
+                           "--classes: the network names no classes")
+    return replace(graph, classes=names)
 
 
 def _report(screen: Screen, graph: Graph, imported: Imported, path: Path) -> None:
     """Print the graph, what was inferred, what was compared."""
     from bitloom.quant.provenance import warning
+    from bitloom.quant.reals import entry_of
+    from bitloom.quant.samples import ASSUMED
 
-    screen.say(f"{graph}\ninput: {graph.input.output}, {_affine(graph.metadata['input'])}")
+    entry = entry_of(graph)
+    assert entry is not None  # every import leaves its record
+    taken = f", taken as {'×'.join(map(str, entry.meaning.shape))}" if entry.meaning.moved else ""
+    screen.say(f"{graph}\ninput: {graph.input.output}, {entry.meaning}{taken}")
     for note in imported.notes:
         screen.say(f"note: {note}")
+    if entry.assumed:
+        screen.warn(ASSUMED)
     rows = [] if imported.compared is None else imported.compared.rows
     for line in [warning(graph)] if imported.compared is None else imported.compared.lines():
         screen.say(line)
@@ -190,18 +214,6 @@ def _report(screen: Screen, graph: Graph, imported: Imported, path: Path) -> Non
     screen.result({"model": graph.name, "graph": path, **graph.metadata, "notes": list(imported.notes),
                    "compared": [row.values() for row in rows], "comparison": summary,
                    "nodes": [{"name": node.name, "op": node.op, "output": str(node.output)} for node in graph]})
-
-
-def _affine(facts: Any) -> str:
-    """What the input's integers stand for; of many scales, the least and the greatest."""
-    scale, offset = ([value] if isinstance(value, float) else value for value in (facts["scale"], facts["offset"]))
-    text = f"real = {_span(scale)} · integer"
-    return f"{text} + {_span(offset)}" if any(offset) else text
-
-
-def _span(numbers: list[float]) -> str:
-    least, greatest = min(numbers), max(numbers)
-    return f"{least:.9g}" if least == greatest else f"({least:.6g} … {greatest:.6g})"
 
 
 def _import_checkpoint(screen: Screen, checkpoint: Path, network: Path | None, out: Path | None) -> None:

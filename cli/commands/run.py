@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,10 +9,11 @@ import numpy as np
 
 from bitloom import RequestError, WorkError
 
+from ..answers import Answers, agreed
 from ..console import Screen
 from ..designs import design_arguments, followed
 from ..errors import Command
-from ..samples import held_out, read_samples
+from ..own import Chosen, Wishes, checked, held_out_samples, own_samples, sample_options
 
 if TYPE_CHECKING:
     from bitloom.boards.build import Compiled
@@ -42,31 +42,33 @@ def program(as_json: bool, **chosen: Any) -> None:
 @design_arguments
 @click.option("--port", help="The board's serial port, such as /dev/ttyUSB1.")
 @click.option("--simulate", is_flag=True, help="Simulate the board's top instead of talking to a board.")
-@click.option("--samples", type=click.IntRange(min=1), metavar="N", help="How many held-out samples [32, simulated 4].")
-@click.option("--input", "source", type=click.Path(path_type=Path), help="Your own samples: .npy, or .csv of integers.")
-def run(
-    port: str | None, simulate: bool, samples: int | None, source: Path | None, as_json: bool, **chosen: Any
-) -> None:
+@sample_options("all of --input; 32 held-out ones, simulated 4")
+@click.option("--scores", is_flag=True, help="Print scores, in the network's units, and not classes.")
+def run(port: str | None, simulate: bool, wishes: Wishes, scores: bool, as_json: bool, **chosen: Any) -> None:
     """Classify samples on the board that runs DESIGN, or on its simulation, and compare with the integer graph."""
     from bitloom import quant
     from bitloom.boards.build import compile_design, load_build
 
     if simulate == (port is not None):
         raise RequestError("give either --port, the board's serial port, or --simulate")
-    screen = Screen(as_json)
+    screen, wishes = Screen(as_json), checked(wishes)
     design, folder = followed(screen, **chosen)
     compiled = compile_design(design, folder, screen) if simulate else load_build(folder)
-    inputs, labels = _samples(compiled, source, samples or (4 if simulate else 32))
+    samples = own_samples(screen, compiled.graph, wishes)
+    samples = samples or _held_out(compiled, wishes.samples or (4 if simulate else 32))
+    inputs = samples.inputs.reshape(len(samples.inputs), -1)
     expected = quant.run(compiled.graph, inputs).reshape(len(inputs), -1)
-    answers, measured = _answers(screen, compiled, port, inputs)
-    mismatches = int((answers != expected).any(axis=1).sum())
-    _print(screen, compiled, answers, labels)
+    results, measured = _answers(screen, compiled, port, inputs)
+    mismatches = int((results != expected).any(axis=1).sum())
+    answers = Answers(compiled.graph, samples, results)
+    answers.show(screen, scores)
     _print_throughput(screen, measured, simulate)
-    accuracy = None if labels is None or answers.shape[1] != 1 else float((answers[:, 0] == labels).mean())
-    screen.result({"samples": len(inputs), "results": answers, "mismatches": mismatches, "accuracy": accuracy,
+    facts = {**answers.facts(), **answers.compare(screen, wishes)}
+    screen.result({"samples": len(inputs), "mismatches": mismatches, **facts,
                    "samples_per_second": measured.samples_per_second, "simulated": simulate})
     if mismatches:
         raise WorkError(f"{mismatches} of {len(inputs)} results differ from the integer graph's")
+    agreed(facts, wishes)
 
 
 def _answers(screen: Screen, compiled: Compiled, port: str | None, inputs: np.ndarray) -> tuple[np.ndarray, Throughput]:
@@ -86,32 +88,12 @@ def _answers(screen: Screen, compiled: Compiled, port: str | None, inputs: np.nd
     return answers, measured
 
 
-def _samples(compiled: Compiled, source: Path | None, count: int) -> tuple[np.ndarray, np.ndarray | None]:
-    """The samples to run, (n, elements), and their classes where they are known."""
+def _held_out(compiled: Compiled, count: int) -> Chosen:
+    """The first held-out samples: those that lie with the build, if they are enough."""
     from bitloom.boards.report.samples import kept
 
-    if source is not None:
-        return read_samples(source, compiled.graph), None
     near = kept(compiled.out)
-    if near is not None and len(near[0]) >= count:
-        return near[0][:count], near[1][:count]
-    found = held_out(compiled.graph)
-    if found is None:
-        raise RequestError("no held-out samples of this network are at hand; give your own with --input FILE")
-    return found.inputs[:count], found.labels[:count]
-
-
-def _print(screen: Screen, compiled: Compiled, answers: np.ndarray, labels: np.ndarray | None) -> None:
-    """The results as people read them: classes where the network has names for them."""
-    names = compiled.graph.classes
-    if answers.shape[1] != 1 or not names:
-        for row in answers:
-            screen.say(" ".join(map(str, row)))
-        return
-    screen.say(" ".join(names[int(answer)] for answer in answers[:, 0]))
-    if labels is not None:
-        right = int((answers[:, 0] == labels).sum())
-        screen.say(f"{right} of {len(labels)} right ({right / len(labels):.1%})")
+    return held_out_samples(compiled.graph, count, None if near is None else near[:2])
 
 
 def _print_throughput(screen: Screen, measured: Throughput, simulated: bool) -> None:

@@ -60,7 +60,8 @@ def run_batch(
 ) -> BatchResult:
     """Push all ``samples`` through module ``accelerator`` of the compiled design, back to back.
 
-    :param samples: integers (n, …) of the graph's input.
+    :param samples: integers (n, *shape of the graph's input), or rows of as many elements in that order; of real
+        samples, and of other layouts, :func:`bitloom.quant.take` makes them: ``take(compiled.graph, x).integers``.
     :param processes: how many simulators side by side; None is one per core.
     :param note: told that the driver is being compiled.
     :param advance: told how many samples of how many are through.
@@ -69,9 +70,13 @@ def run_batch(
     :raises WorkError: the design does not compile, or gives no output for too long.
     """
     graph = compiled.graph
-    flat = np.asarray(samples).reshape(len(samples), -1) if len(samples) else np.zeros((0, 0), np.int64)
-    if flat.shape[0] < 1 or flat.shape[1] != prod(graph.input.output.shape):
-        raise RequestError(f"samples must have {prod(graph.input.output.shape)} elements each, not {flat.shape}")
+    given, shape = np.asarray(samples), graph.input.output.shape
+    if not given.size or given.shape[1:] not in (shape, (prod(shape),)):
+        raise RequestError(f"samples must have {prod(shape)} elements each, shape (n, {', '.join(map(str, shape))}) or "
+                           f"rows in that order, not {given.shape}; bitloom.quant.take puts others in order")
+    if given.dtype.kind == "f" and not np.array_equal(given, np.round(given)):
+        raise RequestError("samples must be the graph's integers; bitloom.quant.take makes them of real numbers")
+    flat = given.reshape(len(given), -1)
     if not graph.input.output.format.holds(flat):
         raise RequestError(f"samples must lie in {graph.input.output.format}, and {flat.min()} to {flat.max()} occur")
     executable = simulator(compiled, note)

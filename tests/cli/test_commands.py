@@ -240,8 +240,8 @@ def test_after_folding_an_interrupt_is_still_an_interrupt(run: Run, tiny: Path) 
 @pytest.mark.parametrize(("name", "content", "words"), [
     ("x.csv", "1,2,3,4,5,6,7", ["8 elements"]),
     ("x.csv", "1,2,3,4,5,6,7,16", ["0 to 15"]),
-    ("x.csv", "1,2,3,4,5,6,7,0.5", ["lines of integers"]),
-    ("x.csv", "one,two", ["integers and commas"]),
+    ("x.csv", "1,2,3,4,5,6,7,0.5", ["does not say how real numbers become its integers"]),
+    ("x.csv", "one,two", ["numbers and commas"]),
     ("x.csv", "", ["x.csv"]),
     ("x.npy", "no array", ["x.npy"]),
     ("y.csv", None, ["y.csv: there is no such file"]),

@@ -77,7 +77,7 @@ def board():
 
 
 def samples(count, seed=0):
-    return np.random.default_rng(seed).integers(-128, 128, (count, 2, 2))
+    return np.random.default_rng(seed).integers(-128, 128, (count, 4))
 
 
 def expect(x):
@@ -198,9 +198,9 @@ def test_another_protocol_version_is_named(board):
 def test_samples_and_results_longer_than_a_driver_keeps(board):
     face = Interface(7, 40_000, Format(8), 80_000, Format(8))
     b = board(face=face, model=lambda x: np.repeat(x, 2, axis=1) ^ 0x7D)
-    x = np.random.default_rng(3).integers(0, 256, (3, 200, 200))
+    x = np.random.default_rng(3).integers(0, 256, (3, 40_000))
     with Client(b.port, face, timeout=5.0) as client:
-        assert np.array_equal(client.infer(x), np.repeat(x.reshape(3, -1), 2, axis=1) ^ 0x7D)
+        assert np.array_equal(client.infer(x), np.repeat(x, 2, axis=1) ^ 0x7D)
         assert client.throughput.resent == 0
 
 
@@ -241,7 +241,8 @@ def test_a_lost_port_is_one_line(board):
 @pytest.mark.parametrize(
     "x, message",
     [
-        (np.zeros(4, int), re.escape("samples must have the shape (samples, 4) or one that flattens to it, not (4,)")),
+        (np.zeros(4, int), re.escape("samples must have the shape (samples, 4), in the circuit's order, not (4,)")),
+        (np.zeros((3, 2, 2), int), re.escape("not (3, 2, 2); bitloom.quant.take puts others in order")),
         (np.zeros((3, 5), int), re.escape("not (3, 5)")),
         (np.zeros((3, 4)), "values must be integers, not float64"),
         (np.full((3, 4), 128), "values must be in i8 .−128|values must be in i8 .-128 … 127., not 128 … 128"),
