@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 
@@ -11,6 +12,20 @@ from ..formats import Format
 from ..graph import Node, Range, Tensor, integers
 from .matmul import check_weights, linear_ranges, product
 from .spatial import Axes, check_windows, windows
+
+BLOCK = 1 << 22
+"""Elements of patches that are laid out in memory at once."""
+
+
+def _blocks(patches: np.ndarray) -> Iterator[tuple[slice, slice]]:
+    """Samples, and positions along the first axis, of at most :data:`BLOCK` elements of patches together, or of one."""
+    samples, positions = patches.shape[:2]
+    line = max(1, patches[:1, :1].size)
+    lines = max(1, BLOCK // line)
+    at_once, length = max(1, lines // max(1, positions)), min(lines, positions)
+    for sample in range(0, samples, at_once):
+        for start in range(0, positions, max(1, length)):
+            yield slice(sample, sample + at_once), slice(start, start + length)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,9 +79,11 @@ class Conv(Node):
         dims = len(self.kernel)
         patches = np.moveaxis(patches, 1 + dims, -1)  # (samples, *positions, *kernel, C)
         rows = self.weights.reshape(self.groups, -1, prod(self.weights.shape[1:]))
-        parts = [product(part.reshape(*part.shape[: 1 + dims], -1), row)
-                 for part, row in zip(np.split(patches, self.groups, axis=-1), rows)]
-        y = np.concatenate(parts, axis=-1)
+        y = np.empty((*patches.shape[: 1 + dims], len(self.weights)), np.int64)
+        for place in _blocks(patches):
+            parts = [product(part.reshape(*part.shape[: 1 + dims], -1), row)
+                     for part, row in zip(np.split(patches[place], self.groups, axis=-1), rows)]
+            y[place] = np.concatenate(parts, axis=-1)
         return y if self.bias is None else y + self.bias
 
     def ranges(self, *operands: Range) -> Range:

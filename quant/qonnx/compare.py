@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -39,8 +39,14 @@ if TYPE_CHECKING:
 
     from .imported import Imported
 
+Kind = Literal["quantizer", "scores", "classes"]
+"""What is compared at a place."""
+
 PLACED = 4
 """Samples whose scores are judged in rational numbers where they show no difference, too."""
+
+LEAST = 3
+"""Samples that are compared however long they take."""
 
 
 @dataclass
@@ -49,11 +55,12 @@ class Comparison:
 
     ``mismatches`` counts the samples in which an element differs and is no tie, ``ties`` the others in which an element
     differs. ``elements`` were compared, ``exact`` of them in rational arithmetic; ``reached`` says how much of the
-    range was seen.
+    range was seen: levels of a quantizer, and classes, are counted.
     """
 
     quantizer: str
     node: str
+    kind: Kind
     samples: int = 0
     mismatches: int = 0
     ties: int = 0
@@ -64,8 +71,8 @@ class Comparison:
 
     def values(self) -> dict[str, object]:
         """As one flat mapping."""
-        values = {key: getattr(self, key) for key in ("quantizer", "node", "samples", "mismatches", "ties", "elements",
-                                                      "exact")}
+        values = {key: getattr(self, key) for key in ("quantizer", "node", "kind", "samples", "mismatches", "ties",
+                                                      "elements", "exact")}
         return {**values, **self.reached._asdict()}
 
 
@@ -90,8 +97,8 @@ class Compared:
 
     @property
     def least(self) -> Comparison | None:
-        """The place of whose levels the smallest part was reached."""
-        counted = [row for row in self.rows if row.reached.seen is not None]
+        """The quantizer of whose levels the smallest part was reached."""
+        counted = [row for row in self.rows if row.kind == "quantizer" and row.reached.seen is not None]
         return min(counted, key=lambda row: row.reached.share, default=None)
 
     def summary(self) -> dict[str, object]:
@@ -105,17 +112,18 @@ class Compared:
 
     def lines(self) -> list[str]:
         """What was compared, for people: with what, how much, and how far the samples reached."""
-        cut = f" of {self.wanted}, for time" if self.samples < self.wanted else ""
+        cut = f" of {self.wanted} (for time)" if self.samples < self.wanted else ""
         elements, exact = (sum(getattr(row, key) for row in self.rows) for key in ("elements", "exact"))
-        lines = [f"compared with {self.reference}: {self.samples} samples{cut} at {len(self.rows)} places, 0 mismatches"
+        lines = [f"compared with {self.reference}: {self.samples}{cut} samples at {len(self.rows)} places, 0 mismatches"
                  + (f", {self.ties} ties that float32 breaks" if self.ties else "")
                  + f"; {elements:,} elements, {exact:,} of them in rational numbers too"]
         if self.refused:
             lines.append(f"  because {'; '.join(self.refused)}")
         if self.least is not None:
-            lines.append(f"  least reached: {self.least.node} ({self.least.quantizer}), {self.least.reached}")
+            lines.append(f"  least reached: {self.least.node} ({self.least.quantizer}), {self.least.reached}"
+                         if self.least.reached.share < 1 else "  reached: every level of every quantizer")
         lines += [f"  not tested: {row.node} ({row.quantizer}) is {row.reached.least} in all samples"
-                  for row in self.rows if row.reached.seen == 1 and row.reached.levels != 1]
+                  for row in self.rows if row.kind == "quantizer" and row.reached.seen == 1 != row.reached.levels]
         return lines
 
 
@@ -128,7 +136,7 @@ def compare(
     :param inputs: floats of shape (samples, *shape of the file's input without its first axis), on the
         grid of the graph's input: those of :func:`~bitloom.quant.qonnx.samples.real_inputs`, say.
     :param note: told how far it is.
-    :param seconds: after so many no further batch is begun; all are, by default.
+    :param seconds: after so many, and :data:`LEAST` samples, no further batch is begun; all are, by default.
     :returns: a row for each quantizer, in the graph's order; the last is about the class where the output is scores.
     :raises CannotRun: nothing here can run the file.
     """
@@ -141,7 +149,7 @@ def compare(
         work.batch(context, np.asarray(inputs[where]), partial(_at, note, done, len(inputs)))
         done = where.stop
         note(f"{done} of {len(inputs)} samples")
-        if seconds is not None and time.monotonic() - start > seconds:
+        if seconds is not None and done >= LEAST and time.monotonic() - start > seconds:
             break
     return Compared(run.name, run.version, run.refused, list(work.rows.values()), done, len(inputs))
 
@@ -197,7 +205,7 @@ class _Work:
         if tensor is None:
             return y
         if isinstance(node, ArgMax):
-            self._count(tensor, node, judge, judge.classes(tensor, y), loose, y)
+            self._count(tensor, node, "classes", judge, judge.classes(tensor, y), loose, y)
             return y
         if node.name not in self._grids:
             self._grids[node.name] = Grid(self.imported, node.name)
@@ -206,26 +214,22 @@ class _Work:
         rough = self.imported.rough.get(node.name, 0.0)
         verdict = judge.quantizer(tensor, grid, y, rough) if quantized else judge.scores(tensor, grid, y, self._placed)
         found = grid.integers(judge.floats(tensor), y) if quantized and verdict.any() else y
-        self._count(tensor, node, judge, verdict, loose, found, None if quantized else 0)
+        self._count(tensor, node, "quantizer" if quantized else "scores", judge, verdict, loose, found)
         vectors = len(node.output.shape) == 1 and len(exact.shape(tensor)) == 2
         # Classes of scores in fixed point are those of their levels, which are judged one by one.
         if node.name == self.graph.output and vectors and not rough:
             classes = y.argmax(axis=-1)
-            self._count(f"{tensor} (class)", node, judge, judge.classes(tensor, classes), loose, classes, y.shape[-1])
+            self._count(f"{tensor} (class)", node, "classes", judge, judge.classes(tensor, classes), loose, classes)
         return found if node.output.format.holds(found) else y
 
-    def _count(self, tensor: str, node: Node, judge: Judge, verdict: np.ndarray, loose: np.ndarray, found: np.ndarray,
-               levels: int | None = None) -> None:
-        """Add what was found in a batch to the row of ``tensor`` and ``node``.
-
-        :param levels: how many there are from 0 on, if they are not the node's; 0 counts none.
-        """
+    def _count(self, tensor: str, node: Node, kind: Kind, judge: Judge, verdict: np.ndarray, loose: np.ndarray,
+               found: np.ndarray) -> None:
+        """Add what was found in a batch to the row of ``tensor`` and ``node``."""
         verdict[loose & (verdict == MISMATCH)] = TIE
         key = tensor, node.name
-        row = self.rows.setdefault(key, Comparison(tensor, node.name))
+        row = self.rows.setdefault(key, Comparison(tensor, node.name, kind))
         if key not in self._reaches:
-            self._reaches[key] = Reach.of(node, self.ranges[node.name]) if levels is None else \
-                Reach(0, levels - 1, levels or None)
+            self._reaches[key] = self._reach(node, kind)
         self._reaches[key].add(found)
         row.reached = self._reaches[key].reached
         row.samples += len(verdict)
@@ -234,6 +238,13 @@ class _Work:
         row.elements += found.size
         row.exact += judge.looked - self._looked
         self._looked = judge.looked
+
+    def _reach(self, node: Node, kind: Kind) -> Reach:
+        if kind == "classes" and not isinstance(node, ArgMax):
+            count = node.output.shape[-1]
+            return Reach(0, count - 1, count)
+        reach = Reach.of(node, self.ranges[node.name])
+        return reach if kind != "scores" else Reach(0, 0, None)
 
     def _given(self, integers: np.ndarray) -> Callable[[Index, float], Near]:
         """What an element of the file's input is exactly: integer · scale + offset, which its float32 stands for."""

@@ -187,11 +187,15 @@ def _constants(model: ModelProto) -> Context:
 
 def _one_dialect(model: ModelProto) -> None:
     """Give the operators of QONNX the domain under which its package knows them."""
+    from onnx import helper
     from qonnx.custom_op.registry import is_custom_op
+    from qonnx.util.basic import get_preferred_qonnx_opset
 
     for node in model.graph.node:
         if node.domain in DIALECTS and is_custom_op(GENERAL, node.op_type):
             node.domain = GENERAL
+    if not any(entry.domain == GENERAL for entry in model.opset_import):
+        model.opset_import.append(helper.make_opsetid(GENERAL, get_preferred_qonnx_opset()))
 
 
 def _spell_out(model: ModelProto) -> None:
@@ -219,10 +223,12 @@ def _qonnx_operators(model: ModelProto) -> list[Any]:
     from onnx.reference.op_run import OpRun
     from qonnx.custom_op.registry import getCustomOp, is_custom_op
 
+    opsets = {entry.domain: entry.version for entry in model.opset_import}
+
     def compute(self: Any, *inputs: np.ndarray, **attributes: object) -> tuple[np.ndarray, ...]:
         node = self.onnx_node
         context = dict(zip(node.input, inputs))
-        getCustomOp(node).execute_node(context, None)
+        getCustomOp(node, opsets.get(node.domain)).execute_node(context, None)
         return tuple(np.asarray(context[name], np.float32) for name in node.output)
 
     kinds = {(node.domain, node.op_type) for node in model.graph.node}

@@ -21,14 +21,10 @@ BATCH_BYTES = 1 << 26
 
 
 class CannotRun(WorkError):
-    """No executor can run a file; the message has the reason of each.
+    """No executor can run a file; the message has the reason of each."""
 
-    ``absent`` says which packages of the first are missing, and how to get them; empty where it is there.
-    """
-
-    def __init__(self, reasons: list[str], absent: str) -> None:
+    def __init__(self, reasons: list[str]) -> None:
         super().__init__("; ".join(reasons))
-        self.absent = absent
 
 
 @dataclass(frozen=True)
@@ -111,7 +107,7 @@ def reference(model: ModelProto, inputs: np.ndarray) -> Reference:
             return Reference(executor, tuple(refused), model, inputs, executor.prepare(model, 1)(inputs[:1]))
         except WorkError as error:
             refused.append(str(error))
-    raise CannotRun(refused, missing(EXECUTORS[0]))
+    raise CannotRun(refused)
 
 
 def execute(model: ModelProto, inputs: np.ndarray) -> Iterator[tuple[slice, Context]]:

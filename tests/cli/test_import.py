@@ -196,3 +196,56 @@ def test_a_design_names_an_onnx_file(run: Run, layer: Path) -> None:
     Path("mine.yaml").write_text("model: net.onnx\nboard: ulx3s-85f\n")
     values = json.loads(run("compile", "mine.yaml", "--json").stdout)
     assert (values["design"], values["board"]) == ("mine", "ulx3s-85f")
+
+
+def test_strict_refuses_what_was_not_compared(run: Run, layer: Path) -> None:
+    assert_line(run("import", layer, "--check", "0", "--strict"), 1, "without a comparison", "--strict")
+    assert not Path("net").exists()
+    assert run("import", layer, "--check", "0").exit_code == 0
+    said = "this network was imported without a comparison: no samples were asked for"
+    for command in (["compile", "net"], ["verify", "net", "--level", "model"]):
+        result = run(*command)
+        assert result.exit_code == 0 and said in result.stdout.splitlines()
+        assert_line(run(*command, "--strict"), 1, said)
+    assert_line(run("build", "net", "--strict"), 1, said)
+    assert run("import", layer, "--strict").exit_code == 0
+    for command in (["compile", "net", "--strict"], ["verify", "net", "--level", "model", "--strict"]):
+        result = run(*command)
+        assert result.exit_code == 0 and "without a comparison" not in result.stdout
+
+
+def test_an_onnx_file_is_compared_where_it_is_compiled(run: Run, layer: Path) -> None:
+    result = run("compile", layer, "--strict", "--json")
+    assert result.exit_code == 0 and "compare …" in result.stderr.splitlines()
+    assert json.loads(result.stdout)["compared"]["reference"] == "QONNX's executor"
+    result = run("verify", layer, "--level", "model", "--strict")
+    assert result.exit_code == 0 and "compare …" not in result.stderr.splitlines()  # it is the same network still
+
+
+def test_what_nothing_can_run_is_written_and_verified_further(
+    run: Run, layer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executors, "EXECUTORS", ())
+    monkeypatch.setattr(reference, "EXECUTORS", executors.EXECUTORS[:0])
+    result = run("import", layer)
+    assert result.exit_code == 0 and "without a comparison: nothing here can run the file" in result.stdout
+    assert Path("net/graph.npz").is_file()
+    assert_line(run("import", layer, "--strict"), 1, "without a comparison")
+    assert run("compile", "net").exit_code == 0
+    from bitloom import sim
+
+    results = sim.verify("build/net-icebreaker", level="model", model="net")
+    assert results[0].status == "unavailable" and "nothing here can run network.onnx" in results[0].reason
+    assert_line(run("verify", "net", "--level", "model"), 1, "level model cannot run here", "nothing here can run")
+
+
+def test_the_comparison_says_how_far_it_reached(run: Run, network: Path) -> None:
+    result = run("import", network)
+    assert any(line.startswith("  least reached: ") and " levels, " in line for line in result.stdout.splitlines())
+    values = json.loads(run("import", network, "--json").stdout)
+    rows = values["compared"]
+    assert rows[0]["kind"] == "quantizer" and rows[0]["levels"] == 64 and rows[0]["least"] == -32
+    assert all({"seen", "levels", "least", "greatest", "elements", "exact"} <= row.keys() for row in rows)
+    assert values["comparison"]["least_reached"]["node"] in {row["node"] for row in rows}
+    lines = result.stdout.splitlines()
+    assert max(map(len, lines)) < 200

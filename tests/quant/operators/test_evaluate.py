@@ -11,7 +11,8 @@ import pytest
 from support.graphs import random_dag
 
 from bitloom.codegen.passes import lower
-from bitloom.quant import OPERATORS, Graph, Node
+from bitloom.quant import OPERATORS, Conv, Format, Graph, Node, Tensor
+from bitloom.quant.operators import conv as conv_module
 from bitloom.quant.operators.matmul import product as matrix_product
 
 MOST = 40
@@ -162,3 +163,16 @@ def test_large_products_are_exact() -> None:
         x, w = rng.integers(-(1 << bits), 1 << bits, (3, 5)), rng.integers(-(1 << 28), 1 << 28, (4, 5))
         expected = [[sum(int(a) * int(b) for a, b in zip(row, weights)) for weights in w] for row in x]
         assert matrix_product(x, w).tolist() == expected
+
+
+def test_convolutions_in_blocks_are_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Patches of a large map are laid out a few rows at a time, or a sample at a time."""
+    rng = np.random.default_rng(0)
+    node = Conv("conv", ("x",), Tensor((5, 7, 4), Format(16, True)), rng.integers(-4, 4, (4, 2, 3, 1)), Format(4, True),
+                groups=2)
+    x = rng.integers(-8, 8, (3, 6, 9, 2))
+    whole = node.evaluate(x)
+    for block in (1, 7 * 12, 20 * 12, 80 * 12):
+        monkeypatch.setattr(conv_module, "BLOCK", block)
+        assert np.array_equal(node.evaluate(x), whole)
+    assert node.evaluate(x[:0]).shape == (0, 5, 7, 4)
