@@ -432,6 +432,20 @@ def transposed(domain: str) -> Case:
 
 
 @case
+def transposed_line(domain: str) -> Case:
+    """Transposed convolutions along one axis: in groups, with a scale per channel, an output padding, a bias."""
+    net, x = _net(domain, 4, 5)
+    x = net.quant(net.add("ConvTranspose", x, net.weights((4, 2, 4)), strides=[2], pads=[1, 1]), 0.25, 4)
+    x = net.add("ConvTranspose", x, net.weights((2, 2, 3)), net.rng.normal(0, 1, 4), strides=[3], pads=[1, 0], group=2,
+                output_padding=[1])
+    x = net.quant(x, 0.5, 4)
+    x = net.add("ConvTranspose", x, net.weights((4, 1, 3), 4, net.rng.uniform(0.1, 0.2, (4, 1, 1))), group=4,
+                dilations=[2])
+    x = net.add("Unsqueeze", net.quant(x, 0.5, 4), np.array([3]))
+    return Case(net.model(net.quant(net.add("ConvTranspose", x, net.weights((4, 2, 4, 1)), strides=[2, 1]), 0.5, 4)))
+
+
+@case
 def last_layout(domain: str) -> Case:
     """QONNX's own operators with the channels last."""
     net = Net(10, (6, 6, 2), domain)
