@@ -37,7 +37,11 @@ ROUNDED: dict[str, Callable[[Fraction], int]] = {
     "Round": round, "Floor": math.floor, "Ceil": math.ceil, "Cast": math.trunc}
 """Operators that make integers: quantizers, where the graph has nodes for them."""
 
-QUANTIZERS = ("Quant", "IntQuant", "BipolarQuant", "MultiThreshold", "Trunc", "QuantizeLinear")
+FUSED = ("QGemm", "QLinearAdd", "QLinearConv", "QLinearGlobalAveragePool", "QLinearLeakyRelu", "QLinearMatMul",
+         "QLinearMul", "QLinearSigmoid")
+"""Operators of ONNX Runtime that quantize what they compute: those of :mod:`~bitloom.quant.qonnx.exact_integer`."""
+
+QUANTIZERS = (*FUSED, "Quant", "IntQuant", "BipolarQuant", "MultiThreshold", "Trunc", "QuantizeLinear")
 
 
 class Unjudged(Exception):
@@ -152,11 +156,21 @@ class Exact:
         if source != name:
             return self._followed(name, index, source)
         node = self.nodes[name]
+        if node.op_type in FUSED:
+            return self._fused(node, name, index, rough)
         before = self.element(node.input[0], index)
         quantize, room = quantizer(self, node, index, before)
         room = max(room, Fraction(rough))
         return Levels(quantize(before.value), quantize(before.value - room), quantize(before.value + room),
                       not rough and self._float(node.input[0], index) == before.value)
+
+    def _fused(self, node: NodeProto, name: str, index: Index, rough: float) -> Levels:
+        """The levels of an operator that quantizes what it computes."""
+        from .exact_integer import BEFORE, result
+
+        before, quantize = BEFORE[node.op_type](self, node, name, index), result(self, node)
+        room = Fraction(max(before.error * SLACK, rough))
+        return Levels(quantize(before.value), quantize(before.value - room), quantize(before.value + room), not room)
 
     def quantizer_of(self, name: str) -> str | None:
         """The tensor of the quantizer behind which ``name`` stands, with nothing but moves and functions between."""
@@ -253,7 +267,7 @@ def parameter(exact: Exact, node: NodeProto, at: int, index: Index, default: flo
 
 def grid(exact: Exact, node: NodeProto, index: Index, found: float) -> Fraction:
     """The exact value on the grid of the quantizer ``node`` for which the executor has the float ``found``."""
-    if node.op_type == "QuantizeLinear" or node.op_type in ROUNDED:
+    if node.op_type == "QuantizeLinear" or node.op_type in (*ROUNDED, *FUSED):
         return Fraction(round(found))
     if node.op_type == "MultiThreshold":
         scale, bias = _affine(exact, node)
@@ -264,7 +278,7 @@ def grid(exact: Exact, node: NodeProto, index: Index, found: float) -> Fraction:
 
 def step(exact: Exact, node: NodeProto, index: Index) -> Fraction:
     """The distance of neighbouring values of the quantizer ``node``."""
-    if node.op_type == "QuantizeLinear" or node.op_type in ROUNDED:
+    if node.op_type == "QuantizeLinear" or node.op_type in (*ROUNDED, *FUSED):
         return Fraction(1)
     return _affine(exact, node)[0] if node.op_type == "MultiThreshold" else _output_grid(exact, node, index)[0]
 

@@ -14,7 +14,7 @@ from itertools import product
 import numpy as np
 
 from .bounds import Bounds
-from .exact import Exact, Index, Near, Unjudged
+from .exact import FUSED, Exact, Index, Near, Unjudged
 from .grid import REAL, Grid
 
 EQUAL, TIE, MISMATCH = range(3)
@@ -115,7 +115,7 @@ class Judge:
         """Whether a differing element is a tie; what is known of one like it holds for it as well."""
         exact, index = self.exact, _index(self.exact, tensor, sample, at)
         kind: tuple[object, ...] = (index,)
-        if exact.quantizer_of(tensor) == tensor:
+        if exact.quantizer_of(tensor) == tensor and exact.nodes[tensor].op_type not in FUSED:
             before = exact.context[exact.nodes[tensor].input[0]]
             channel = int(grid.origin[at]) % grid.shape[-1]
             kind = (channel, float(before[index]), ours, float(exact.context[tensor][index]))

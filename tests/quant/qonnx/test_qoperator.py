@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,16 @@ import pytest
 
 pytest.importorskip("qonnx")
 import onnx
-from support.imports import imported_from, runtime_agrees
+from support.imports import agree, imported_from, runtime_agrees
 from support.onnx_models import Net
 from support.qoperator_models import MAKERS, Integers, network
 
-from bitloom.quant import Format
+from bitloom.quant import Conv, Format
 from bitloom.quant.qonnx import ImportFailure
+from bitloom.quant.qonnx.compare import compare
+from bitloom.quant.qonnx.exact import FUSED, Exact
+from bitloom.quant.qonnx.reference import execute
+from bitloom.quant.qonnx.samples import random_integers, real_inputs
 
 
 @pytest.mark.parametrize("even", [True, False], ids=["ties", "any scale"])
@@ -67,3 +72,33 @@ def test_two_activations_are_not_multiplied() -> None:
     with pytest.raises(ImportFailure, match=r"QLinearMul.*must be constant"):
         imported_from(net.finished(net.result("QLinearMul", *net.of(x), *net.of(net.result("QLinearLeakyRelu", *net.of(
             x))))))
+
+
+@pytest.mark.parametrize(("make", "even"), [(make, bool(at % 2)) for at, make in enumerate(MAKERS)])
+def test_the_exact_rules_give_what_the_runtime_has(make: Any, even: bool) -> None:
+    """At elements of every quantizer: rational arithmetic's level lies between the two that float32 may have."""
+    model = network(make, even=even)
+    imported = imported_from(model)
+    assert all(row.mismatches == row.ties == 0 for row in agree(imported, model, 2))
+    inputs = real_inputs(imported, model, random_integers(imported.graph, 2))
+    (_, context), = execute(model, inputs)
+    exact, rng = Exact(model, context), np.random.default_rng(0)
+    for name in (node.output[0] for node in model.graph.node if node.op_type in FUSED):
+        for _ in range(6):
+            index = tuple(int(rng.integers(n)) for n in exact.shape(name))
+            levels = exact.levels(name, index)
+            found = int(context[name][index])
+            assert levels.least <= found <= levels.greatest and levels.greatest - levels.least <= 1
+            assert levels.exact == found or levels.greatest > levels.least
+
+
+def test_a_weight_that_is_off_by_one_is_a_mismatch() -> None:
+    model = network(MAKERS[1])
+    imported = imported_from(model)
+    layer = next(node for node in imported.graph if isinstance(node, Conv))
+    weights = layer.weights.copy()
+    weights[0, 1, 1, 0] += 1
+    nodes = [replace(node, weights=weights) if node is layer else node for node in imported.graph]
+    wrong = replace(imported, graph=imported.graph.with_nodes(nodes))
+    rows = compare(wrong, model, real_inputs(imported, model, random_integers(imported.graph, 20))).rows
+    assert any(row.mismatches > 5 for row in rows)
