@@ -83,7 +83,7 @@ def import_pow(ctx: Context, op: Op) -> Value:
 @operator("BatchNormalization")
 def import_batch_norm(ctx: Context, op: Op) -> Value:
     """Batch norm of running statistics, in onnxruntime's order: x · a + b with a = gain / √(variance + ε)."""
-    if op.flag("training_mode", 0) or not op.flag("is_test", 1) or not op.flag("spatial", 1):
+    if op.flag("training_mode", 0) or not op.flag("is_test", int(ctx.model.opset >= 7)) or not op.flag("spatial", 1):
         op.fail("is in training mode, or normalizes each position by itself", "export the model in eval mode, with "
                 "statistics per channel")
     op.ignore("momentum")  # of training

@@ -18,7 +18,7 @@ from .values import Const, Quantized, bare
 ELEMENTS = 1 << 28
 """Elements that a computed constant may have."""
 
-ROUNDED = ("Round", "Floor", "Ceil", "Sign", "Clip", "Max", "Min", "Relu")
+ROUNDED = ("Round", "Floor", "Ceil", "Sign", "Clip", "Max", "Min", "Relu", "Where")
 """Operators that make integers of floats, or leave them integers."""
 
 UNKNOWN = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial")

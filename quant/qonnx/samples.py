@@ -99,15 +99,16 @@ def input_order(imported: Imported, model: ModelProto) -> np.ndarray:
     """For each element of the file's input, which of the graph's it is.
 
     Found out by asking ``imported.quantize`` with inputs that write each element's number in binary, so far out that
-    they become the ends of the format.
+    they become the ends of what the input's quantizer gives.
     """
-    shape, form = _shape(model), imported.graph.input.output.format
+    shape = _shape(model)
+    top = imported.quantize(np.full((1, *shape), 1e30, np.float32)).ravel()
     number = np.arange(int(np.prod(shape)))
     element = np.zeros(len(number), np.int64)
     for bit in range(int(len(number) - 1).bit_length()):
         ends = np.where(number >> bit & 1, 1e30, -1e30).astype(np.float32)
         asked = imported.quantize(ends.reshape(1, *shape)).ravel()
-        element |= (asked > (form.lo + form.hi) / 2).astype(np.int64) << bit
+        element |= (asked == top).astype(np.int64) << bit
     order = np.empty(len(number), np.int64)
     order[element] = number
     return order

@@ -28,7 +28,7 @@ def import_identity(ctx: Context, op: Op) -> Value | tuple[Value | None, ...]:
     if op.kind == "Dropout":
         op.ignore("ratio", "seed", inputs=[1])  # they say what training does
         training = ctx.optional(op, 2)
-        if op.flag("is_test", 1) == 0 or (training is not None and np.any(training)):
+        if op.flag("is_test", int(ctx.model.opset >= 7)) == 0 or (training is not None and np.any(training)):
             op.fail("is in training mode", "export the model in eval mode")
     return (value, *(None,) * (len(op.outputs) - 1))
 

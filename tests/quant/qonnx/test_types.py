@@ -246,6 +246,17 @@ def test_a_double_input_is_taken_where_it_is_made_single_at_once() -> None:
         imported_from(of_input(net.model(net.quant(net.dense(net.add("Mul", "x", 2.0), 6, 4), 0.5, 4)), "DOUBLE"))
 
 
+def test_an_input_may_be_clipped_to_any_part_of_its_type() -> None:
+    net = Net(6, (2, 3, 3))
+    z = typed(net, "UINT8", 40)
+    q = net.add("Clip", net.add("QuantizeLinear", "x", 0.125, z), typed(net, "UINT8", 42), typed(net, "UINT8", 52))
+    x = net.add("Conv", net.add("DequantizeLinear", q, 0.125, z), net.weights((2, 2, 1, 1)))
+    model = net.model(net.quant(x, 0.1, 5))
+    imported = imported_from(model)
+    assert imported.quantize(np.array([[-9.0, 0.25, 0.5, 1.5, 1.6, 99.0] * 3])).max() == 52
+    agree(imported, model, 20)
+
+
 def test_clipped_integers_have_as_many_bits_as_their_bounds() -> None:
     """As Brevitas writes quantizers of less than 8 bits, of weights and of activations."""
     net = Net(5, (2, 5, 5))

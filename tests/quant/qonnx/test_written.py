@@ -88,6 +88,20 @@ def test_a_network_of_written_quantizers(kind: Written, channels: bool) -> None:
     assert len(made) == 2 + (kind not in DIRECT)
 
 
+@pytest.mark.parametrize("sign", [
+    lambda net, w: net.add("Sign", w),
+    lambda net, w: net.add("Where", net.add("Greater", w, 0.0), 1.0, -1.0),
+])
+def test_signs_of_weights_times_one_number_per_output(sign: Callable[[Net, str], str]) -> None:
+    net = Net(4, (6,))
+    w = net.add("Mul", sign(net, net.const(net.rng.normal(0, 1, (6, 4)))), net.rng.uniform(0.1, 0.2, (1, 4)))
+    model = net.model(net.quant(net.add("MatMul", net.quant("x", 0.25, 4), w), 0.2, 4))
+    imported = imported_from(model)
+    layer = imported.graph["fc1"]
+    assert isinstance(layer, MatMul) and layer.weight_format.bipolar
+    agree(imported, model, 20)
+
+
 def test_the_input_is_quantized_as_the_file_does() -> None:
     net = Net(1, (6,))
     model = net.model(net.quant(net.dense(lsq(net, "x", F(0.25), -8, 7), 6, 4), 0.5, 4))
