@@ -8,6 +8,9 @@ import numpy as np
 
 from .graph import Graph, GraphError, Input, integers
 
+AT_ONCE = 1 << 22
+"""Values that :func:`run` keeps at a time, or those of one sample."""
+
 
 def trace(graph: Graph, samples: np.ndarray) -> dict[str, np.ndarray]:
     """Every value of the graph for ``samples``.
@@ -35,5 +38,11 @@ def trace(graph: Graph, samples: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def run(graph: Graph, samples: np.ndarray) -> np.ndarray:
-    """The graph's output for ``samples``: int64 of shape (samples, *output shape). See :func:`trace`."""
-    return trace(graph, samples)[graph.output]
+    """The graph's output for ``samples``: int64 of shape (samples, *output shape). See :func:`trace`.
+
+    A few samples at a time where they are many, so that the values in between take a bounded room.
+    """
+    size = max(1, AT_ONCE // sum(prod(node.output.shape) for node in graph))
+    if np.ndim(samples) == 0 or len(samples) <= size:
+        return trace(graph, samples)[graph.output]
+    return np.concatenate([trace(graph, samples[k : k + size])[graph.output] for k in range(0, len(samples), size)])

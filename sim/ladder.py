@@ -9,6 +9,7 @@ from pathlib import Path
 from bitloom import BitloomError, RequestError
 from bitloom.boards.build import Compiled, load_build
 from bitloom.boards.progress import SILENT, Progress
+from bitloom.boards.protocol import value_bytes
 from bitloom.boards.report.record import update
 
 from .levels import LEVELS, Findings, LevelResult, Unavailable
@@ -17,6 +18,9 @@ from .vectors import samples_for
 
 DEFAULT_SAMPLES: dict[str, int | None] = {"model": None, "rtl": None, "netlist": 100, "top": 20, "bitstream": 100}
 """How many samples each level takes where nobody says; None is all of them."""
+
+LINE_BYTES, FEWEST = 1 << 18, 2
+"""Bytes that travel through the pins at a level where nobody says how many samples; and the fewest samples."""
 
 Rung = Callable[[Compiled, int | None, int, Callable[[str], None]], Findings]
 
@@ -48,7 +52,7 @@ def verify(
     compiled = load_build(build_dir)
     results: list[LevelResult] = []
     for name in LEVELS[: LEVELS.index(level) + 1]:
-        count = DEFAULT_SAMPLES[name] if samples is None else samples
+        count = _count(name, compiled) if samples is None else samples
         with (progress or SILENT).step(name) as step:
             result = _climb(name, compiled, count, seed, model, step.note)
             step.note(f"{result.status}, {result.samples} samples, {result.mismatches} mismatches")
@@ -57,6 +61,16 @@ def verify(
         if result.status == "failed":
             break
     return results
+
+
+def _count(level: str, compiled: Compiled) -> int | None:
+    """Samples of ``level`` where nobody says: fewer than :data:`DEFAULT_SAMPLES` where one takes long on the line."""
+    count = DEFAULT_SAMPLES[level]
+    if count is None:
+        return None
+    face = compiled.interface
+    travels = max(face.elements * value_bytes(face.element), face.results * value_bytes(face.result))
+    return min(count, max(FEWEST, LINE_BYTES // travels))
 
 
 def _climb(level: str, compiled: Compiled, count: int | None, seed: int, model: str | Path | None,

@@ -10,6 +10,9 @@ import numpy as np
 
 from bitloom.quant import Format, Graph
 
+VALUES, FEWEST = 1 << 22, 8
+"""Values of all random samples together, where nobody says how many samples; and the fewest samples."""
+
 
 @dataclass(frozen=True)
 class Samples:
@@ -22,28 +25,42 @@ class Samples:
 def samples_for(graph: Graph, count: int | None, seed: int, default: int = 450) -> Samples:
     """``count`` samples for ``graph``: the first held-out ones of its data set; where it is not at hand, random ones.
 
-    :param count: None is all held-out samples, or ``default`` random ones.
+    :param count: None is all held-out samples, or ``default`` random ones, fewer of them where they are very large.
     """
     elements, fmt = prod(graph.input.output.shape), graph.input.output.format
     found, why = held_out(graph)
     if found is not None:
         inputs = found if count is None else found[:count]
         return Samples(inputs, f"{len(inputs)} held-out samples of {graph.metadata['dataset']}")
-    inputs = _random(np.random.default_rng(seed), fmt, (default if count is None else count, elements))
+    few = min(default, max(FEWEST, VALUES // elements))
+    inputs = _random(np.random.default_rng(seed), fmt, (few if count is None else count, elements))
     return Samples(inputs, f"{len(inputs)} random samples ({why})")
 
 
-def directed(graph: Graph, seed: int, count: int = 32) -> np.ndarray:
+def directed(graph: Graph, seed: int, most: int | None = None, count: int = 32) -> np.ndarray:
     """Vectors that reach what data does not: the extremes, each element alone at its greatest, and random ones.
 
     A pixel that is black in every sample would hide a wrong weight behind it. int64 (vectors, elements).
+
+    :param most: how many of them, evenly picked; None is all.
     """
     elements, fmt = prod(graph.input.output.shape), graph.input.output.format
-    low, high = np.full(elements, fmt.lo), np.full(elements, fmt.hi)
-    alone = np.where(np.eye(elements, dtype=bool), fmt.hi, fmt.lo)
     stripes = np.where(np.arange(elements) % 2, fmt.lo, fmt.hi)
-    chance = _random(np.random.default_rng(seed), fmt, (count, elements))
-    return np.vstack([low, high, stripes, stripes[::-1], alone, chance]).astype(np.int64)
+    total = 4 + elements + count
+    picked = range(0, total, -(-total // most) if most else 1)
+    rows = np.full((len(picked), elements), fmt.lo, np.int64)
+    generator = np.random.default_rng(seed)
+    chance = 0  # random rows drawn so far
+    for row, index in zip(rows, picked):
+        if index < 4:
+            row[:] = (fmt.lo, fmt.hi, stripes, stripes[::-1])[index]
+        elif index < 4 + elements:
+            row[index - 4] = fmt.hi
+        else:
+            ahead = index - 4 - elements - chance
+            row[:] = _random(generator, fmt, (ahead + 1, elements))[-1]
+            chance += ahead + 1
+    return rows
 
 
 def beats(values: np.ndarray, fmt: Format, lanes: int) -> list[list[str]]:

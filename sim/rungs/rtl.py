@@ -26,8 +26,12 @@ PHASES = (("without stalls", "none", "none"), ("random stalls", "random", "rando
 
 CYCLES = 150_000
 """About how many cycles a phase may take for samples, and for directed vectors; a slow design takes fewer of them."""
+SOME, MOST, FEWEST = 40, 300_000, 3
+"""So many samples a phase takes however slow the design is, as long as they take :data:`MOST` cycles; then fewer."""
 GAUGED = 3
 """Samples that go through while the queues are watched."""
+WATCHED = 1_000_000
+"""Cycles for which queues are watched at most: the bench looks at each of them, and so does the plan."""
 LARGE = 1_000_000
 """Bytes of Verilog above which the simulator is compiled without optimization: few cycles, and much to compile."""
 
@@ -38,9 +42,8 @@ def verify_rtl(compiled: Compiled, samples: Samples, seed: int, note: Callable[[
     Interval and latency are measured in the phase without stalls and must equal the plan's closed forms. Where all the
     samples would take the bench too long, it takes the first ones, and the compiled driver takes them all.
     """
-    some = max(40, CYCLES // compiled.plan.interval)
-    extra = directed(compiled.graph, seed)
-    vectors = np.vstack([samples.inputs[:some], extra[:: -(-len(extra) // some)]])
+    some = _some(compiled)
+    vectors = np.vstack([samples.inputs[:some], directed(compiled.graph, seed, some)])
     parameters = _parameters(compiled, vectors, seed)
     simulator = simulate(compiled, note)
     results = run(simulator, "streams", parameters, seed=seed, note=note)
@@ -65,6 +68,12 @@ def verify_rtl(compiled: Compiled, samples: Samples, seed: int, note: Callable[[
         mismatches, wrong = max(mismatches, differ), [*wrong, *more]
         compared += f"; stalls with the first {some} samples"
     return Findings(len(samples.inputs), mismatches, compared, tuple(wrong), interval, latency)
+
+
+def _some(compiled: Compiled) -> int:
+    """How many samples, and how many directed vectors, a phase takes at most."""
+    interval = compiled.plan.interval
+    return max(CYCLES // interval, min(SOME, MOST // interval), FEWEST)
 
 
 def _all(compiled: Compiled, samples: Samples, note: Callable[[str], None]) -> tuple[int, list[str]]:
@@ -96,7 +105,9 @@ def _ports(compiled: Compiled) -> dict[str, str]:
 
 
 def _gauges(compiled: Compiled) -> dict[str, dict[str, Any]]:
-    """Where each queue of the pipeline is, and its handshakes."""
+    """Where each queue of the pipeline is, and its handshakes; none where watching them would take too long."""
+    if GAUGED * compiled.plan.interval > WATCHED:
+        return {}
     text, handshake = compiled.top.read_text(), tuple(port for port in STREAMS if not port.endswith("payload"))
     return {name: {"path": name, "ports": ports_of(text, f"accelerator_{name}", handshake)}
             for name in compiled.plan.topology.queue_names}
@@ -116,7 +127,7 @@ def _parameters(compiled: Compiled, vectors: np.ndarray, seed: int) -> dict[str,
     outputs = beats(expected, plan.output.format, plan.output_lanes)
     roms = {f"{path}.{rom.handle}": {"words": [f"{word:x}" for word in rom.words], "width": rom.width}
             for path, rom in Accelerator(plan).roms().items()}
-    some = max(40, CYCLES // plan.interval)
+    some = _some(compiled)
     phases = [{"name": name, "vectors": [0 if k < 2 else max(0, len(vectors) - some), len(vectors)],
                "source": source, "sink": sink, "seed": seed + 2 * k} for k, (name, source, sink) in enumerate(PHASES)]
     gauges = _gauges(compiled)

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from support.graphs import random_graph, random_samples
 
-from bitloom.quant import Format, Graph, GraphError, Tensor, run, trace
+from bitloom.quant import Format, Graph, GraphError, Tensor, interpret, run, trace
 
 
 def test_by_hand(small_graph: Graph) -> None:
@@ -66,3 +67,12 @@ def test_samples_must_be_integers(small_graph: Graph) -> None:
 
 def test_no_samples(small_graph: Graph) -> None:
     assert run(small_graph, np.zeros((0, 3), dtype=np.int64)).shape == (0, 1)
+
+
+def test_many_samples_run_in_parts_and_give_the_same(monkeypatch):
+    graph = random_graph(5)
+    samples = random_samples(graph, 23)
+    whole = run(graph, samples)
+    for size in (1, 40, 100):
+        monkeypatch.setattr(interpret, "AT_ONCE", size)
+        assert np.array_equal(run(graph, samples), whole) and run(graph, samples[:0]).shape == whole[:0].shape

@@ -185,3 +185,19 @@ def test_names_of_any_kind_pass_the_ladder(tmp_path):
     synthesize_build(compile_design(design, tmp_path / "out"))
     _, rtl_level, netlist = sim.verify(tmp_path / "out", level="netlist", samples=5)
     assert (rtl_level.status, netlist.status) == ("passed", "passed"), (rtl_level.reason, netlist.reason)
+
+
+def test_where_one_sample_takes_long_few_are_taken():
+    from types import SimpleNamespace
+
+    from bitloom.sim.ladder import _count
+
+    def counts(interval: int, elements: int) -> tuple[int, int | None, int]:
+        face = SimpleNamespace(elements=elements, element=quant.Format(8), results=1, result=quant.Format(8))
+        compiled = SimpleNamespace(plan=SimpleNamespace(interval=interval), interface=face)
+        return rtl._some(compiled), _count("rtl", compiled), _count("netlist", compiled)
+
+    assert counts(64, 784) == (2343, None, 100)
+    assert counts(7000, 784) == (40, None, 100)
+    assert counts(66_564, 65_536) == (4, None, 4)
+    assert counts(9_000_000, 786_432) == (3, None, 2)

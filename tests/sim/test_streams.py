@@ -147,3 +147,14 @@ def test_samples_are_the_held_out_ones_or_say_why_not():
     assert samples_for(other, 5, 0).source == "5 random samples (data set 'elsewhere' is not known here)"
     small = Graph("g", (Input("x", (), Tensor((4,), Format(2))),), "x", metadata={"dataset": "digits"})
     assert samples_for(small, 5, 0).inputs.shape == (5, 4)
+
+
+def test_large_samples_are_few_and_their_directed_vectors_are_picked():
+    large = Graph("g", (Input("x", (), Tensor((600, 700, 3), Format(8))),), "x")
+    assert len(samples_for(large, None, 0).inputs) == 8 and len(samples_for(large, 2, 0).inputs) == 2
+    found = directed(large, 0, most=6)
+    assert found.shape == (6, 1_260_000) and not found[0].any()
+    assert all(np.count_nonzero(row) == 1 for row in found[1:5])  # one element alone
+    small = Graph("g", (Input("x", (), Tensor((9,), Format(3))),), "x")
+    assert len(samples_for(small, None, 0).inputs) == 450
+    assert np.array_equal(directed(small, 0, most=15), directed(small, 0)[::3])
