@@ -19,7 +19,8 @@ RUNTIME = "com.microsoft"
 """ONNX Runtime's own operators."""
 
 OF_RUNTIME = {"QuantizeLinear", "DequantizeLinear", "QLinearAdd", "QLinearMul", "QGemm", "QLinearGlobalAveragePool",
-              "QLinearAveragePool", "QLinearConcat", "QLinearLeakyRelu", "QLinearSigmoid"}
+              "QLinearAveragePool", "QLinearConcat", "QLinearLeakyRelu", "QLinearSigmoid",
+              "QLinearSoftmax"}
 """Those of them that are known."""
 
 

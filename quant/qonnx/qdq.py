@@ -14,6 +14,7 @@ from .context import Context, operator
 from .elementwise import applied
 from .op import Op
 from .quantizers import Quantizer, positive
+from .scores import quantized_behind
 from .types import FLOAT, INTEGERS, WHOLE, dtype_of, name_of
 from .values import ONE, ZERO, Const, Quantized, Value, bare
 from .written import Bounds, following
@@ -73,6 +74,8 @@ def _stated(op: Op) -> str:
 def import_quantize_linear(ctx: Context, op: Op) -> Value | Const:
     """ONNX' own quantizer: integers, which ``DequantizeLinear`` makes real again."""
     operand = ctx.operand(op, 0)
+    if isinstance(operand, Value) and operand.host is not None:
+        return quantized_behind(ctx, op, operand)
     stated, precision = _stated(op), op.flag("precision", 0)
     if precision and name_of(precision) != FLOAT:
         op.fail(f"divides in {name_of(precision)}", f"quantize in {FLOAT}")
@@ -135,6 +138,8 @@ def _made_real(ctx: Context, tensor: str, shape: tuple[int, ...]) -> tuple[str, 
 def import_dequantize_linear(ctx: Context, op: Op) -> Value | Const:
     """Integers as real numbers: scale · (q − zero point)."""
     operand = ctx.operand(op, 0)
+    if isinstance(operand, Value) and operand.host is not None:
+        return quantized_behind(ctx, op, operand)
     if (stated := _stated(op)) not in ("", FLOAT):
         op.fail(f"makes {stated}, and all is computed in {FLOAT}", f"export the model in {FLOAT}")
     if isinstance(operand, Const):

@@ -21,22 +21,33 @@ from .values import ONE, Host, Value, floats, natural
 EXACT_BITS = 40
 """Bits within which scores are brought to one common scale."""
 
-HOST = ("Softmax", "LogSoftmax")
+HOST = ("Softmax", "LogSoftmax", "QLinearSoftmax")
 """Functions at the end that keep the order of the scores and are left to the host."""
 
 
 @operator(*HOST)
 def import_softmax(ctx: Context, op: Op) -> Value:
     """Nothing: the greatest stays the greatest."""
-    value = ctx.value(op)
-    flattened, ndim = ctx.model.opset < 13, value.index.ndim
-    axis = op.axis("axis", 1 if flattened else -1, ndim)
+    rounded = op.kind == "QLinearSoftmax"
+    value = ctx.elements(op) if rounded else ctx.value(op)
+    op.ignore(inputs=range(1, 5) if rounded else ())
+    flattened, ndim = op.flag("opset", 13) < 13 if rounded else ctx.model.opset < 13, value.index.ndim
+    axis = op.axis("axis", 1 if flattened and not rounded else -1, ndim)
     alike = range(axis, ndim) if flattened else (axis,)
     lead = [1 if i in alike else n for i, n in enumerate(value.index.shape)]
     groups = np.zeros(value.size, np.int64)
     groups[value.index] = np.arange(int(np.prod(lead))).reshape(lead)
     ctx.note(f"node {op.name!r}: {op.kind} is left to the host; the graph gives the scores in front of it")
-    return replace(value, host=Host(op.kind, (op.inputs[0], value.index), groups))
+    return replace(value, host=Host(op.kind, (op.inputs[0], value.index), groups, rounded))
+
+
+def quantized_behind(ctx: Context, op: Op, value: Value) -> Value:
+    """``value``, left to the host, behind a quantizer of its: that is left to the host as well."""
+    host = value.host
+    assert host is not None
+    op.ignore(*op.attributes, inputs=range(len(op.inputs)))
+    ctx.note(f"node {op.name!r}: {op.kind} behind {host.kind} is left to the host as well")
+    return replace(value, host=replace(host, rounded=True))
 
 
 @operator("ArgMax")
@@ -66,6 +77,9 @@ def index_of_greatest(ctx: Context, op: Op, default: int, keep: bool) -> Value:
     axis = op.axis("axis", default, len(shape))
     order = np.moveaxis(value.index, axis, -1)
     lead = [n for n in order.shape[:-1] if n > 1]
+    if value.host is not None and value.host.rounded:
+        op.fail(f"takes the greatest of what a quantizer behind {value.host.kind} may have made equal",
+                f"take it in front of {value.host.kind}")
     if value.host is not None and np.any(np.diff(value.host.groups[order], axis=-1)):
         op.fail(f"takes the greatest along another axis than the {value.host.kind} before it", "use one axis for both")
     value = arrange(ctx, op, replace(value, host=None), order.reshape(*lead, order.shape[-1]))

@@ -91,6 +91,8 @@ class Host:
     kind: str
     before: tuple[str, np.ndarray]
     groups: np.ndarray
+    rounded: bool = False
+    """Whether unequal numbers may become equal."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -139,10 +139,20 @@ def sums(net: Integers, x: str) -> str:
     return net.result("QuantizeLinear", net.add("Cast", x, to=TensorProto.FLOAT), domain="", scale=F(8))
 
 
+def _probabilities(net: Integers, x: str) -> str:
+    flat = str(net.add("Flatten", x))
+    net.scales[flat] = net.scales[x]
+    x = net.result("QLinearMatMul", *net.of(flat), *net.weights_of((50, 4), 4), scale=F(2), domain="")
+    return net.result("QLinearSoftmax", *net.of(x), axis=-1, opset=13)
+
+
 MAKERS: tuple[Callable[[Integers, str], str], ...] = (
     sums, _convolution, _depthwise, _product, _gemm, _sum, _constant_sum, _constant_product, _global_mean, _mean,
     _joined, _leaky, _sigmoid)
 """What makes of a quantized image (2, 5, 5) integers of few elements."""
+
+HOSTED: tuple[Callable[[Integers, str], str], ...] = (_probabilities,)
+"""Those whose last operator is left to the host."""
 
 
 def network(make: Callable[[Integers, str], str], kind: type = np.uint8, even: bool = False) -> ModelProto:

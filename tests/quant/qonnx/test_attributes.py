@@ -12,7 +12,7 @@ pytest.importorskip("qonnx")
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from support.imports import agree, imported_from
 from support.onnx_models import CASES, GENERAL, Case, Net
-from support.qoperator_models import MAKERS, network
+from support.qoperator_models import HOSTED, MAKERS, network
 
 from bitloom.quant.qonnx import ImportFailure
 from bitloom.quant.qonnx.importer import HANDLERS
@@ -20,7 +20,8 @@ from bitloom.quant.qonnx.importer import HANDLERS
 KINDS = sorted(set(HANDLERS) - {"HardTanh", "Hardtanh", "Size"})
 """Those that stand on the way from the input to the output of a case; no executor knows the first two."""
 
-MADE = {name: make(GENERAL) for name, make in CASES.items()} | {make.__name__: Case(network(make)) for make in MAKERS}
+MADE = {name: make(GENERAL) for name, make in CASES.items()}
+MADE |= {make.__name__: Case(network(make)) for make in (*MAKERS, *HOSTED)}
 
 
 def places(kind: str) -> Iterator[tuple[Case, ModelProto, NodeProto]]:

@@ -14,7 +14,7 @@ pytest.importorskip("qonnx")
 import onnx
 from support.imports import agree, imported_from
 from support.onnx_models import CASES, DIALECTS, GENERAL, U8, Net
-from support.qoperator_models import MAKERS, network
+from support.qoperator_models import HOSTED, MAKERS, network
 from support.random_onnx import random_network
 
 from bitloom.quant import BIPOLAR, Format, MatMul, Threshold, load, run, save
@@ -32,7 +32,7 @@ def test_every_kind_of_layer_agrees_with_the_executor(name: str) -> None:
 
 
 def test_every_operator_of_the_importer_is_among_them() -> None:
-    models = [*(make(GENERAL).model for make in CASES.values()), *(network(make) for make in MAKERS)]
+    models = [*(make(GENERAL).model for make in CASES.values()), *(network(make) for make in (*MAKERS, *HOSTED))]
     seen = {node.op_type for model in models for node in model.graph.node}
     assert set(HANDLERS) - seen == {"HardTanh", "Hardtanh"}  # names that no executor knows
 

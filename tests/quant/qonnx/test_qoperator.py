@@ -11,9 +11,10 @@ import pytest
 
 pytest.importorskip("qonnx")
 import onnx
+from onnx import TensorProto
 from support.imports import agree, imported_from, runtime_agrees
 from support.onnx_models import Net
-from support.qoperator_models import MAKERS, Integers, network
+from support.qoperator_models import MAKERS, F, Integers, network
 
 from bitloom.quant import Conv, Format
 from bitloom.quant.qonnx import ImportFailure
@@ -61,9 +62,29 @@ def test_a_network_that_onnxruntime_quantized(tmp_path: Path) -> None:
 
 def test_others_of_the_runtime_are_refused_with_the_way_out() -> None:
     net = Integers(0, 4)
-    x = net.result("QLinearSoftmax", *net.of(net.entry()), axis=1, opset=13)
-    with pytest.raises(ImportFailure, match=r"QLinearSoftmax.*QuantFormat\.QDQ"):
+    x = net.result("QLinearReduceMean", *net.of(net.entry()), axes=[1])
+    with pytest.raises(ImportFailure, match=r"QLinearReduceMean.*QuantFormat\.QDQ"):
         imported_from(net.finished(x))
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_a_quantizer_of_probabilities_is_left_to_the_host(fused: bool) -> None:
+    net = Integers(2, 6)
+    x = net.result("QLinearMatMul", *net.of(net.entry()), *net.weights_of((6, 4), 4), scale=F(0.5), domain="")
+    if fused:
+        y = net.result("QLinearSoftmax", *net.of(x), axis=-1, opset=13)
+    else:
+        scale, zero = net.scales[x]
+        y = net.add("Softmax", net.add("DequantizeLinear", x, net.typed(scale), net.typed(zero)), axis=-1)
+        y = net.result("QuantizeLinear", y, scale=F(1 / 256), domain="")
+    model = net.finished(y)
+    imported = imported_from(model)
+    assert imported.quantizers["act1"] == (x if fused else "t2")
+    assert any("left to the host" in note for note in imported.notes)
+    agree(imported, model, 20)
+    net.scales.pop(y)
+    with pytest.raises(ImportFailure, match="may have made equal; take it in front of"):
+        imported_from(net.model(net.add("ArgMax", y, axis=1), TensorProto.INT64))
 
 
 def test_two_activations_are_not_multiplied() -> None:
