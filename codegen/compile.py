@@ -10,7 +10,7 @@ from bitloom.quant import Graph
 from . import cost
 from .families import Resources, family
 from .fit import does_not_fit
-from .mapping import templates
+from .mapping import check_mapped, templates
 from .options import check_override
 from .passes import simplify
 from .plan import Plan
@@ -38,6 +38,7 @@ def compile(
         layer, ``memory`` (``block`` or ``distributed``) and ``template``.
     :raises RequestError: the graph has what no template serves, an override does not divide, nothing fits.
     """
+    check_mapped(graph)
     graph = _served(simplify(graph))
     overrides = dict(overrides or {})
     for name, override in overrides.items():

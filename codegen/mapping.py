@@ -18,6 +18,7 @@ from bitloom.quant import (
     Graph,
     Input,
     MatMul,
+    Multiply,
     Node,
     Pad,
     Pool,
@@ -34,6 +35,17 @@ from .engines import engines, folded
 from .families import Family
 from .folding import Folding, divisors
 from .passes.lines import by_parity
+
+NOT_YET = (Multiply,)
+"""Operators of the graph that no template serves so far."""
+
+
+def check_mapped(graph: Graph) -> None:
+    """Refuse, by name, what no template serves so far."""
+    for node in graph:
+        if isinstance(node, NOT_YET):
+            raise RequestError(f"node {node.name!r}: {node.op} is not yet mapped onto a unit: the network can be run "
+                               "and compared, and not compiled; docs/operators.md says what to take in its place")
 
 
 def shape_of(value_format: Format) -> Shape:

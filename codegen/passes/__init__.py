@@ -16,6 +16,7 @@ from .clamp_thresholds import clamp_thresholds
 from .dead_code import remove_dead_nodes
 from .flatten_first import flatten_first
 from .fold_constants import fold_constants
+from .lookups import lookups
 from .lower import lower
 from .merge_functions import merge_functions
 from .ranges import narrow_formats, value_ranges
@@ -26,6 +27,7 @@ from .tables import choose_tables
 from .threshold_first import threshold_first
 
 PIPELINE: tuple[Callable[[Graph], Graph], ...] = (
+    lookups,
     remove_dead_nodes,
     narrow_formats,
     absorb_bias,

@@ -5,7 +5,9 @@ from .argmax import ArgMax
 from .concat import Concat
 from .conv import Conv
 from .depth_to_space import DepthToSpace
+from .lookup import Lookup
 from .matmul import MatMul
+from .multiply import Multiply
 from .pad import Pad
 from .pool import Pool
 from .requantize import Requantize
@@ -15,8 +17,8 @@ from .threshold import Threshold
 from .upsample import Upsample
 from .window import Window
 
-OPERATORS = (Add, ArgMax, Concat, Conv, DepthToSpace, MatMul, Pad, Pool, Requantize, Reshape, Table, Threshold,
-             Upsample, Window)
+OPERATORS = (Add, ArgMax, Concat, Conv, DepthToSpace, Lookup, MatMul, Multiply, Pad, Pool, Requantize, Reshape, Table,
+             Threshold, Upsample, Window)
 """Every operator but the input."""
 
 __all__ = ["OPERATORS", *(operator.__name__ for operator in OPERATORS)]

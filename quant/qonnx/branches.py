@@ -13,6 +13,7 @@ from ..formats import Format
 from ..operators import Add, Concat, Requantize
 from .arrange import arrange, flat, positions_of
 from .context import Context, operator
+from .gates import gated
 from .op import Op
 from .ratios import integer_ratio, spread
 from .settle import settle
@@ -28,7 +29,7 @@ WIDE = 16
 
 
 def join(ctx: Context, op: Op, left: Value, right: Value, kind: str | None = None) -> Value:
-    """Two values element by element: ``Add`` and ``Sub`` of branches, any arithmetic of functions of one value."""
+    """Two values element by element: sums, differences and products of branches, any arithmetic of one value."""
     kind = kind or op.kind
     one = left.node == right.node and np.array_equal(left.index, right.index)
     affine = left.affine() is not None and right.affine() is not None
@@ -37,9 +38,11 @@ def join(ctx: Context, op: Op, left: Value, right: Value, kind: str | None = Non
         if same:
             sides = (tuple(step for step, _ in v.steps) for v in (left, right))
             return replace(left, steps=((Pair(kind, *sides), (op.inputs[0], left.index)),))
+    if kind == "Mul":
+        return gated(ctx, op, left, right)
     if kind not in ("Add", "Sub"):
-        op.fail(f"{kind} of two activations is not supported", "only sums and differences of branches are, and "
-                "functions of one and the same tensor")
+        op.fail(f"{kind} of two activations is not supported", "only sums, differences and products of branches are, "
+                "and functions of one and the same tensor")
     if left.index.shape != right.index.shape:
         op.fail(f"branches of shapes {left.index.shape} and {right.index.shape} would have to be repeated",
                 "branches must have one shape")
@@ -74,7 +77,8 @@ def _sum(ctx: Context, op: Op, left: Value, right: Value, sign: int) -> Value:
     units = np.array([ratio[1] for ratio in found if ratio is not None], object)
     if np.abs(multipliers).max() >= WIDE:
         ctx.note(f"node {op.name!r} ({op.kind}): the scales of its branches differ, and they take multipliers of up to "
-                 f"{np.abs(multipliers).max()}; one scale for both makes them small")
+                 f"{np.abs(multipliers).max()} ({_wider(ctx, multipliers, left, right)} bits more in the sum and in "
+                 "each of its thresholds); one quantizer that both branches share makes them 1")
     if np.all(multipliers == multipliers[0]):
         factors = (int(multipliers[0, 0]), int(multipliers[0, 1]))
     else:
@@ -84,6 +88,17 @@ def _sum(ctx: Context, op: Op, left: Value, right: Value, sign: int) -> Value:
     offset = floats(np.asarray(p + sign * r, object))
     name = ctx.emit("add", Add, (left.node, right.node), left.shape, None, scale, multipliers=factors)
     return Value(name, left.shape, left.index, scale=scale, offset=offset, batch=left.batch)
+
+
+def _wider(ctx: Context, multipliers: np.ndarray, left: Value, right: Value) -> int:
+    """How many bits more the sum has than one with multipliers of 1."""
+    wide, plain = [], []
+    for at, value in enumerate((left, right)):
+        lo, hi = ctx.ranges[value.node]
+        peak = np.maximum(np.abs(lo), np.abs(hi))
+        wide.append(int((peak * np.abs(multipliers[:, at])).max()))
+        plain.append(int(peak.max()))
+    return max(sum(wide), 1).bit_length() - max(sum(plain), 1).bit_length()
 
 
 def _common_sign(op: Op, multipliers: np.ndarray) -> int:

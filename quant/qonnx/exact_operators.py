@@ -158,6 +158,17 @@ def _move(exact: Exact, node: NodeProto, name: str, index: Index) -> Near:
     raise Unjudged(f"{node.op_type} reads what it was not given")
 
 
+def _gather(exact: Exact, node: NodeProto, name: str, index: Index) -> Near:
+    """Constant places of a tensor, or places of a constant that the network chooses."""
+    table, places = node.input
+    if places not in exact.varying:
+        return _move(exact, node, name, index)
+    shape, chosen = exact.shape(table), exact.context[places]
+    axis = int(exact.attributes(node).get("axis", 0)) % len(shape)
+    place = int(chosen[index[axis : axis + chosen.ndim]])
+    return exact.element(table, (*index[:axis], place % shape[axis], *index[axis + chosen.ndim :]))
+
+
 def _origins(exact: Exact, node: NodeProto, data: list[str]) -> list[np.ndarray]:
     """For each output of ``node``, for one sample, the numbers of the elements of ``data`` from 1 on; 0 is a border."""
     feeds, first = {x: exact.context[x] for x in node.input if x}, 1
@@ -244,7 +255,7 @@ RULES: dict[str, Rule] = {
     "DequantizeLinear": _dequantize,
     "Expand": _move,
     "Flatten": _reshape,
-    "Gather": _move,
+    "Gather": _gather,
     "Gemm": _gemm,
     "GlobalAveragePool": _pool,
     "GlobalMaxPool": _pool,
@@ -270,7 +281,7 @@ RULES: dict[str, Rule] = {
 
 
 FOLLOWING = {*ELEMENTWISE, "DequantizeLinear", *(kind for kind, rule in RULES.items()
-                                                if rule in (_move, _reshape, _transpose))} - {"Concat"}
+                                                if rule in (_move, _gather, _reshape, _transpose))} - {"Concat"}
 """Operators whose element is a function of one element of each operand."""
 
 

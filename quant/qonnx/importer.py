@@ -41,6 +41,7 @@ from .context import HANDLERS, Context, Result, View, safe_name
 from .failure import ImportFailure
 from .imported import Imported, meaning_of
 from .layout import input_order
+from .lookup import tokens
 from .model import parse, read
 from .op import Op
 from .types import FLOAT, INTEGERS
@@ -179,7 +180,9 @@ def _enter(ctx: Context, given: bool, form: Format | None, scale: float | None, 
     whole = said is not None and said.scale == 1.0
     ctx.direct = None if given or whole else behind_input(ctx)
     if ctx.direct is None and not given:
-        if kind is not None and kind.bits <= 32:
+        if (token := tokens(ctx)) is not None:
+            form, scale = token, 1.0
+        elif kind is not None and kind.bits <= 32:
             form, scale = kind, 1.0
         elif said is not None:
             form, scale = said.format, said.scale

@@ -81,6 +81,8 @@ def _wanted(model: Model, own: np.ndarray) -> np.ndarray | None:
                 continue
             value = read[at]
             assert isinstance(value, Value)
+            if op.kind == "Gather" and at:
+                return own.reshape(-1)  # tokens, in their own order
             axis = _fixed(ctx, op, at, value)
             if axis is not None and value.index.ndim > 1:
                 order = _order(own, value, axis % value.index.ndim, op.kind in PRODUCTS)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..graph import Graph
-from ..operators import Conv, MatMul
+from ..operators import Conv, Lookup, MatMul
 from .runnable import entry
 
 if TYPE_CHECKING:
@@ -21,12 +21,12 @@ DIRECTED = 16
 
 
 def random_integers(graph: Graph, count: int, seed: int = 0) -> np.ndarray:
-    """``count`` samples over the whole format of the input: int64 (count, *input shape)."""
+    """``count`` samples over the whole format of the input, tokens up to the last: int64 (count, *input shape)."""
     tensor = graph.input.output
     rng = np.random.default_rng(seed)
     if tensor.format.bipolar:
         return rng.choice(np.array([-1, 1]), (count, *tensor.shape))
-    return rng.integers(tensor.format.lo, tensor.format.hi, (count, *tensor.shape), endpoint=True)
+    return rng.integers(tensor.format.lo, _greatest(graph), (count, *tensor.shape), endpoint=True)
 
 
 def extreme_integers(graph: Graph, seed: int = 0) -> np.ndarray:
@@ -36,7 +36,7 @@ def extreme_integers(graph: Graph, seed: int = 0) -> np.ndarray:
     product or a convolution at the front the inputs that drive its first outputs to their greatest and their least.
     """
     tensor = graph.input.output
-    low, high = tensor.format.lo, tensor.format.hi
+    low, high = tensor.format.lo, _greatest(graph)
     elements, channels = int(np.prod(tensor.shape)), tensor.shape[-1]
     number = np.arange(elements)
     rng = np.random.default_rng(seed)
@@ -44,6 +44,23 @@ def extreme_integers(graph: Graph, seed: int = 0) -> np.ndarray:
           number % channels % 2 == 0, number // channels % 2 == 0, *(rng.random((4, elements)) < 0.5)]
     up += [side for weights in _front(graph) for side in (weights > 0, weights < 0)]
     return np.where(np.array(up), high, low).reshape(-1, *tensor.shape).astype(np.int64)
+
+
+def _greatest(graph: Graph) -> int:
+    """The greatest integer of the input: of its format, or the last row of a table that it chooses from."""
+    names, greatest = {graph.input.name}, graph.input.output.format.hi
+    for node in graph:
+        if isinstance(node, Lookup) and node.inputs[0] in names:
+            greatest = min(greatest, len(node.table) - 1)
+        elif names.intersection(node.inputs) and (_selects(node) if isinstance(node, MatMul) else
+                                                  not isinstance(node, Lookup)):
+            names.add(node.name)
+    return greatest
+
+
+def _selects(node: MatMul) -> bool:
+    """Whether each output is one of the inputs."""
+    return node.bias is None and bool(np.all(node.weights >= 0) and np.all(node.weights.sum(axis=1) == 1))
 
 
 def _front(graph: Graph) -> list[np.ndarray]:
@@ -67,7 +84,7 @@ def directed_integers(graph: Graph, seed: int = 0) -> np.ndarray:
     tensor, extremes = graph.input.output, extreme_integers(graph, seed)
     if tensor.format.bits == 1:
         return extremes
-    low, high, shape = tensor.format.lo, tensor.format.hi, tensor.shape
+    low, high, shape = tensor.format.lo, _greatest(graph), tensor.shape
     rng, span = np.random.default_rng(seed + 1), high - low
     samples = [center + rng.integers(-size, size, shape, endpoint=True)
                for center in sorted({0, (low + high) // 2}) for size in (span >> k for k in range(2, 6)) if size]

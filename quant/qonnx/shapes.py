@@ -9,6 +9,7 @@ import numpy as np
 
 from .arrange import arrange
 from .context import Context, operator
+from .lookup import looked_up
 from .op import Op
 from .values import Const, Value
 
@@ -194,7 +195,9 @@ def import_slice(ctx: Context, op: Op) -> Value:
 
 @operator("Gather")
 def import_gather(ctx: Context, op: Op) -> Value:
-    """Constant places along one axis."""
+    """Constant places along one axis, or rows of a constant."""
+    if isinstance(ctx.operand(op, 0), Const):
+        return looked_up(ctx, op)
     value = ctx.elements(op)
     places, axis = ctx.array(op, 1).astype(np.int64), op.axis("axis", 0, value.index.ndim)
     if _of_the_batch(ctx, op, value, axis, places.ravel()) and places.ndim == 1:

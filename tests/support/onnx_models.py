@@ -445,6 +445,51 @@ def transposed_line(domain: str) -> Case:
     return Case(net.model(net.quant(net.add("ConvTranspose", x, net.weights((4, 2, 4, 1)), strides=[2, 1]), 0.5, 4)))
 
 
+def _tokens(net: Net, output: str) -> Case:
+    """The file of ``net``, whose input is 64-bit integers."""
+    model = net.model(output)
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.INT64
+    return Case(model)
+
+
+@case
+def embedding(domain: str) -> Case:
+    """Tokens that choose rows of a table with a scale per column, convolved over time."""
+    net = Net(12, (6,), domain)
+    x = net.add("Gather", net.weights((10, 3), 4, np.array([0.1, 0.2, 0.3])), "x")
+    x = net.add("Conv", net.add("Transpose", x, perm=[0, 2, 1]), net.weights((4, 3, 3)), pads=[1, 1])
+    x = net.quant(net.add("Relu", x), 0.17, 4, signed=0)
+    return _tokens(net, net.dense(net.add("Flatten", x), 24, 3))
+
+
+@case
+def categories(domain: str) -> Case:
+    """Columns of an input that choose from tables of their own, of integers and of binary numbers."""
+    net = Net(13, (4,), domain)
+    a = net.add("Gather", net.weights((5, 2)), net.add("Gather", "x", np.array([0]), axis=1))
+    table = net.const(net.rng.integers(-100, 100, (7, 3)).astype(np.int8))
+    b = net.add("Gather", table, net.add("Slice", "x", np.array([1]), np.array([3]), np.array([1])))
+    b = net.add("DequantizeLinear", b, np.float32(0.03), net.const(np.int8(3)))
+    c = net.add("Gather", net.weights((4, 6), 1), net.add("Gather", "x", np.array([3]), axis=1), axis=1)
+    c = net.add("Transpose", c, perm=[1, 0, 2])
+    x = net.add("Concat", *(net.add("Flatten", part) for part in (a, b, c)), axis=1)
+    return _tokens(net, net.quant(net.dense(x, 12, 3), 0.17, 5))
+
+
+@case
+def gates(domain: str) -> Case:
+    """Squeeze and excite, a gate of positions, a product of two branches with zero points."""
+    net, x = _net(domain, 4, 5, 5)
+    x = net.quant(net.add("Conv", x, net.weights((4, 4, 3, 3)), pads=[1] * 4), 0.21, 4, signed=0, zero=3)
+    g = net.quant(net.add("Relu", net.dense(net.add("ReduceMean", x, axes=[2, 3], keepdims=0), 4, 2)), 0.13, 5)
+    g = net.quant(net.add("Sigmoid", net.dense(g, 2, 4)), 1 / 63, 6, signed=0)
+    x = net.quant(net.add("Mul", net.add("Reshape", g, np.array([0, -1, 1, 1])), x), 0.19, 5)
+    g = net.quant(net.add("Sigmoid", net.add("Conv", x, net.weights((1, 4, 3, 3)), pads=[1] * 4)), 1 / 15, 4, signed=0)
+    x = net.quant(net.add("Mul", x, g), 0.11, 5)
+    g = net.quant(net.add("Conv", x, net.weights((4, 4, 1, 1))), 0.3, 5, signed=0, zero=9)
+    return Case(net.model(net.quant(net.add("Mul", x, g), 0.33, 5)))
+
+
 @case
 def last_layout(domain: str) -> Case:
     """QONNX's own operators with the channels last."""

@@ -7,7 +7,7 @@ from math import prod
 
 import numpy as np
 
-from bitloom.quant import OPERATORS, ArgMax, Conv, MatMul, Window, run
+from bitloom.quant import OPERATORS, ArgMax, Conv, Lookup, MatMul, Multiply, Window, run
 from bitloom.quant.graph import Graph
 from support.graphs import random_dag, random_samples
 
@@ -21,7 +21,8 @@ def products(graph: Graph) -> int:
 
 def test_every_operator_occurs_often() -> None:
     counts = Counter(op for graph in GRAPHS for op in {node.op for node in graph})
-    assert {op.__name__: counts[op.__name__] for op in OPERATORS if op is not Window and counts[op.__name__] < 50} == {}
+    absent = {Window, Lookup, Multiply}  # what lowering alone makes, what it takes away, what no unit computes so far
+    assert {op.__name__: counts[op.__name__] for op in OPERATORS if op not in absent and counts[op.__name__] < 50} == {}
 
 
 def test_the_features_of_operators_occur() -> None:

@@ -16,7 +16,9 @@ from bitloom.quant import (
     DepthToSpace,
     Format,
     GraphError,
+    Lookup,
     MatMul,
+    Multiply,
     Node,
     Pad,
     Pool,
@@ -57,6 +59,8 @@ def requantize(
 
 AB = ("a", "b")
 GOOD: list[tuple[Node, tuple[Tensor, ...]]] = [
+    (Lookup("y", ("x",), t(4, 5, 12), np.ones((3, 2))), (X,)),
+    (Multiply("y", ("a", "b"), t(4, 5, 6), (3, -1)), (X, t(4, 5, 1))),
     (Add("y", AB, t(4, 5, 6), (3, -2)), (X, X)),
     (ArgMax("y", ("x",), t(4, 5, 1, fmt=Format(3))), (X,)),
     (Concat("y", AB, t(4, 5, 7)), (X, t(4, 5, 1))),
@@ -75,6 +79,15 @@ GOOD: list[tuple[Node, tuple[Tensor, ...]]] = [
 ]
 
 BAD: dict[str, tuple[Node, tuple[Tensor, ...], str]] = {
+    "table of rows": (Lookup("y", ("x",), t(6), np.ones(6)), (X1,), "must have shape (rows, columns), not (6,)"),
+    "signed tokens": (Lookup("y", ("x",), t(6), np.ones((6, 1))), (t(6),), "tokens must be unsigned, not i9"),
+    "columns": (Lookup("y", ("x",), t(6), np.ones((6, 2))), (X1,), "the output's shape must be (12,), not (6,)"),
+    "rows": (Lookup("y", ("x",), t(6), np.full((6, 1), 256)), (X1,), "entries 256 to 256 do not fit i9"),
+    "gate": (Multiply("y", ("a", "b"), t(6)), (X1, t(2)), "must have the shape (6,), or 1 in place of some of it"),
+    "gate's axes": (Multiply("y", ("a", "b"), t(4, 5, 6)), (X, X1), "must have the shape (4, 5, 6)"),
+    "product": (Multiply("y", ("a", "b"), t(5)), (X1, X1), "the output's shape must be (6,), not (5,)"),
+    "offsets of a product": (Multiply("y", ("a", "b"), t(6), (1,)), (X1, X1), "offsets must be two integers"),
+    "wide product": (Multiply("y", ("a", "b"), t(6)), (t(6, fmt=Format(40)), t(6, fmt=Format(40))), "below 2^62"),
     "shapes added": (Add("y", AB, t(4, 5, 6)), (X, t(4, 5, 1)), "must have one shape, not (4, 5, 6), (4, 5, 1) and"),
     "multiplier 0": (Add("y", AB, t(4, 5, 6), (0, 1)), (X, X), "two integers other than 0, not (0, 1)"),
     "three multipliers": (Add("y", AB, t(4, 5, 6), (1, 1, 1)), (X, X), "two integers other than 0, not (1, 1, 1)"),

@@ -11,7 +11,7 @@ import pytest
 from support.graphs import random_dag
 
 from bitloom.codegen.passes import lower
-from bitloom.quant import OPERATORS, Conv, Format, Graph, Node, Tensor
+from bitloom.quant import OPERATORS, Conv, Format, Graph, Lookup, Multiply, Node, Tensor
 from bitloom.quant.operators import conv as conv_module
 from bitloom.quant.operators.matmul import product as matrix_product
 
@@ -53,6 +53,16 @@ def depth_to_space(node, i, x):  # type: ignore[no-untyped-def]
     h, w, row, column = y // b, z // b, y % b, z % b
     channels = x.shape[-1] // b**2
     return x[h, w, (row * b + column) * channels + c if node.mode == "DCR" else (c * b + row) * b + column]
+
+
+def lookup(node, i, x):  # type: ignore[no-untyped-def]
+    token, column = divmod(i[-1], node.table.shape[1])
+    return node.table[min(int(x[(*i[:-1], token)]), len(node.table) - 1), column]
+
+
+def multiply(node, i, a, b):  # type: ignore[no-untyped-def]
+    at = tuple(0 if n == 1 else k for n, k in zip(b.shape, i))
+    return (int(a[i]) + node.offsets[0]) * (int(b[at]) + node.offsets[1])
 
 
 def matmul(node, i, x):  # type: ignore[no-untyped-def]
@@ -116,8 +126,34 @@ def window(node, i, x):  # type: ignore[no-untyped-def]
 
 
 FORMULAS = {"Add": add, "ArgMax": argmax, "Concat": concat, "Conv": conv, "DepthToSpace": depth_to_space,
-            "MatMul": matmul, "Pad": pad, "Pool": pool, "Requantize": requantize, "Reshape": reshape, "Table": table,
+            "Lookup": lookup, "MatMul": matmul, "Multiply": multiply, "Pad": pad, "Pool": pool,
+            "Requantize": requantize, "Reshape": reshape, "Table": table,
             "Threshold": threshold, "Upsample": upsample, "Window": window}
+
+
+def random_lookup(rng: np.random.Generator) -> tuple[Node, list[np.ndarray]]:
+    """A lookup of tokens, some of them beyond its table."""
+    table = rng.integers(-9, 10, rng.integers(1, 6, 2))
+    shape = tuple(int(n) for n in rng.integers(1, 4, rng.integers(1, 4)))
+    output = Tensor((*shape[:-1], shape[-1] * table.shape[1]), Format(5, signed=True))
+    node = Lookup("y", ("x",), output, table)
+    node.check(Tensor(shape, Format(3)))
+    return node, [rng.integers(0, 8, shape)]
+
+
+def random_product(rng: np.random.Generator) -> tuple[Node, list[np.ndarray]]:
+    """A product, a gate of channels or one of positions."""
+    shape = tuple(int(n) for n in rng.integers(1, 4, rng.integers(1, 4)))
+    gates = [shape, (*(1,) * (len(shape) - 1), shape[-1]), (*shape[:-1], 1)]
+    gate = gates[int(rng.integers(3))]
+    offsets = tuple(int(n) for n in rng.integers(-5, 6, 2))
+    node = Multiply("y", ("a", "b"), Tensor(shape, Format(20, signed=True)), (offsets[0], offsets[1]))
+    node.check(Tensor(shape, Format(4)), Tensor(gate, Format(5, signed=True)))
+    return node, [rng.integers(0, 16, shape), rng.integers(-16, 16, gate)]
+
+
+OWN = {"Lookup": random_lookup, "Multiply": random_product}
+"""Operators that random graphs, which are built as circuits too, do not contain."""
 
 
 @cache
@@ -129,7 +165,9 @@ def dag(seed: int) -> Graph:
 def instances(op: str) -> Iterator[tuple[Node, list[np.ndarray]]]:
     """Nodes of an operator in random graphs, with a sample of each operand within its format."""
     found = 0
-    for seed in range(400):
+    for seed in range(MOST if op in OWN else 0):
+        yield OWN[op](np.random.default_rng(seed))
+    for seed in range(0 if op in OWN else 400):
         graph = dag(seed)
         graph = lower(graph) if op == "Window" else graph
         rng = np.random.default_rng(seed)

@@ -16,7 +16,9 @@ from bitloom.quant import (
     Conv,
     DepthToSpace,
     Format,
+    Lookup,
     MatMul,
+    Multiply,
     Node,
     Pad,
     Pool,
@@ -45,9 +47,13 @@ CASES: dict[str, tuple[Node, list[tuple[int, ...]]]] = {
     "conv in groups": (Conv("y", ("a",), t(2, 2), np.array([[[2], [-3]], [[-1], [4]]]), Format(4, True), None, (1,),
                             (1,), 2), [(3, 2)]),
     "depth to space": (DepthToSpace("y", ("a",), t(2, 2, 1), 2, "CRD"), [(1, 1, 4)]),
+    "lookup": (Lookup("y", ("a",), t(2, 4), np.array([[5, -1], [1, 3], [0, -7]])), [(2, 2)]),
     "matmul": (MatMul("y", ("a",), t(2, 2), np.array([[1, -2, 3], [0, 0, -1]]), Format(3, True), np.array([5, -5])),
                [(2, 3)]),
     "matmul in groups": (MatMul("y", ("a",), t(2), np.array([[1, -2], [3, -1]]), Format(3, True), None, 2), [(4,)]),
+    "multiply": (Multiply("y", ("a", "b"), t(2, 2), (1, -2)), [(2, 2), (2, 2)]),
+    "multiply by a gate of channels": (Multiply("y", ("a", "b"), t(2, 2)), [(2, 2), (1, 2)]),
+    "multiply by a gate of positions": (Multiply("y", ("a", "b"), t(2, 2)), [(2, 2), (2, 1)]),
     "pad": (Pad("y", ("a",), t(3, 2), ((1, 0),), -9), [(2, 2)]),
     "maximum": (Pool("y", ("a",), t(2, 2), "max", (2,), (1,)), [(3, 2)]),
     "sum": (Pool("y", ("a",), t(1, 1, 1), "sum", (2, 3), (1, 1)), [(2, 3, 1)]),
@@ -80,7 +86,8 @@ def extremes(node: Node, bounds: list[tuple[np.ndarray, np.ndarray]]) -> tuple[n
 @pytest.mark.parametrize("name", CASES)
 def test_exact(name: str) -> None:
     node, shapes = CASES[name]
-    node.check(*(Tensor(shape, Format(3, True) if isinstance(node, Table) else FAT) for shape in shapes))
+    given = Format(3, True) if isinstance(node, Table) else Format(2) if isinstance(node, Lookup) else FAT
+    node.check(*(Tensor(shape, given) for shape in shapes))
     for seed in range(6):
         rng = np.random.default_rng(seed)
         bounds = [random_bounds(rng, shape) for shape in shapes]
