@@ -152,7 +152,7 @@ def entry_of(graph: Graph) -> Entry | None:
         meaning = _meaning(facts, tensor)
         if not tensor.format.holds(np.array([rule.low, rule.high])):
             raise ValueError(f"{rule.low} to {rule.high} are not of {tensor.format}")
-        if sorted(meaning.index.ravel().tolist()) != list(range(prod(tensor.shape))):
+        if not np.array_equal(np.sort(meaning.index, axis=None), np.arange(prod(tensor.shape))):
             raise ValueError("its order must name each element once")
         return Entry(meaning, rule, bool(facts.get("assumed", False)))
     except (ValueError, TypeError, KeyError, OverflowError) as error:

@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .alone import alone
-from .exact import SLACK, UNIT
+from .exact import SLACK, UNIT, Unjudged
 
 if TYPE_CHECKING:
     from onnx import NodeProto
 
     from .exact import Exact
+
+CONSTANTS = 4096
+"""Elements of a constant whose bounds are looked for one by one."""
 
 ROUNDED = 4.0
 """Units by which what stands right behind a quantizer may be off: a product and two sums."""
@@ -55,12 +58,22 @@ class Bounds:
         rule = RULES.get(node.op_type)
         last = node.domain.endswith("channels_last") and rule in (_linear, _pooled, _normalized)
         if rule is None or not (last or node.domain in ("", "ai.onnx")):
-            return None
+            return self._constant(name)
         errors = [None if not x else self.error(x) for x in node.input]
         if any(error is None for x, error in zip(node.input, errors) if x):
             return None
         found = rule(self, node, name, [np.zeros(()) if error is None else error for error in errors])
         return None if found is None else np.asarray(found * SLACK)
+
+    def _constant(self, name: str) -> np.ndarray | None:
+        """Element by element, where a tensor does not depend on the input and is small."""
+        shape = self.context[name].shape
+        if name in self.exact.varying or self.context[name].size > CONSTANTS:
+            return None
+        try:
+            return np.array([self.exact.element(name, index).error for index in np.ndindex(*shape)]).reshape(shape)
+        except Unjudged:
+            return None
 
     def _rounded(self, name: str, node: NodeProto | None) -> np.ndarray:
         """A value on a grid, but for the roundings of float32."""

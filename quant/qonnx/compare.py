@@ -149,6 +149,7 @@ def compare(
         work.batch(context, np.asarray(inputs[where]), partial(_at, note, done, len(inputs)))
         done = where.stop
         note(f"{done} of {len(inputs)} samples")
+        del context  # before the next one is made
         if seconds is not None and done >= LEAST and time.monotonic() - start > seconds:
             break
     return Compared(run.name, run.version, run.refused, list(work.rows.values()), done, len(inputs))

@@ -97,6 +97,7 @@ class Exact:
         self.evaluated = 0
         """Elements that were evaluated so far."""
         self._memo: dict[tuple[str, Index], Near] = {}
+        self._scalars: dict[str, Fraction] = {}
         self._attributes: dict[str, dict[str, Any]] = {}
 
     def shape(self, name: str) -> tuple[int, ...]:
@@ -111,6 +112,12 @@ class Exact:
         if key not in self._attributes:
             self._attributes[key] = {a.name: get_attribute_value(a) for a in node.attribute}
         return self._attributes[key]
+
+    def scalar(self, name: str) -> Fraction:
+        """The one element of a tensor, as the run has it."""
+        if name not in self._scalars:
+            self._scalars[name] = Fraction(float(self.context[name].ravel()[0]))
+        return self._scalars[name]
 
     def integers(self, node: NodeProto) -> tuple[int, int]:
         """The least and the greatest integer that ``QuantizeLinear`` gives: those of its zero point's type."""
@@ -256,6 +263,8 @@ def parameter(exact: Exact, node: NodeProto, at: int, index: Index, default: flo
     if at >= len(node.input) or not node.input[at]:
         return Fraction(default)
     values, shape = exact.context[node.input[at]], exact.shape(node.input[0])
+    if values.size == 1:
+        return exact.scalar(node.input[at])
     if node.op_type in ("QuantizeLinear", "DequantizeLinear") and values.ndim == 1:
         axis = int(exact.attributes(node).get("axis", 1))
         return Fraction(float(values[index[axis] if len(values) > 1 else 0]))

@@ -34,16 +34,22 @@ class Grid:
         zeros = np.zeros((1, *shape), np.int64)
         base, far, many = (np.asarray(imported.real(node, zeros + k * FAR), dtype=np.float64).ravel()
                            for k in (0, 1, np.arange(zeros.size).reshape(shape)))
-        self.base, self.unit = base, (far - base) / FAR
-        self.told = self.unit != 0
-        self.origin = np.zeros(len(base), np.int64)
+        unit = (far - base) / FAR
+        told = unit != 0
+        origin = np.zeros(len(base), np.int32)
+        origin[told] = np.rint((many - base)[told] / (FAR * unit[told]))
+        self.origin = origin
         """For each element of the tensor, the element of the node it is."""
-        self.origin[self.told] = np.rint((many - base)[self.told] / (FAR * self.unit[self.told]))
-        self._unit, self._base = np.where(self.told, self.unit, 1.0), np.abs(base)
+        self.base, self.unit, self.told = (_one(values) for values in (base, unit, told))
+        """Of each element, or one that is that of all."""
 
     def real(self, integers: np.ndarray) -> np.ndarray:
         """What ``integers`` (samples, *node shape) stand for: float64 (samples, elements), ordered as in the tensor."""
         return self.base + self.unit * integers.reshape(len(integers), -1)[:, self.origin]
+
+    def step(self, at: int) -> float:
+        """How far apart the levels of element ``at`` are."""
+        return float(abs(_at(self.unit, at)))
 
     def integers(self, found: np.ndarray, otherwise: np.ndarray) -> np.ndarray:
         """The integers (samples, *node shape) of a tensor, float64 (samples, elements): the nearest.
@@ -54,23 +60,37 @@ class Grid:
         samples, places = np.nonzero(self.told & self.differ(found, self.real(otherwise)))
         if len(samples):
             integers = integers.copy()
-            nearest = np.rint((found[samples, places] - self.base[places]) / self.unit[places])
+            nearest = np.rint((found[samples, places] - _at(self.base, places)) / _at(self.unit, places))
             integers[samples, self.origin[places]] = nearest
         return integers.reshape(otherwise.shape)
 
     def off(self, found: np.ndarray) -> np.ndarray:
         """Which samples of a tensor, float64 (samples, elements), have elements that lie on no level."""
-        distance = np.rint((found - self.base) / self._unit)
+        distance = np.rint((found - self.base) / np.where(self.told, self.unit, 1.0))
         distance *= self.unit
         distance += self.base
         distance -= found
-        room = OFF_GRID * np.abs(self.unit) + REAL * self._base
+        room = OFF_GRID * np.abs(self.unit) + REAL * np.abs(self.base)
         return np.asarray((np.abs(distance) > room + REAL * np.abs(found)).any(axis=1))
 
-    def room(self, real: np.ndarray, places: np.ndarray | slice | int = slice(None)) -> np.ndarray:
-        """How far from ``real``, elements ``places`` of some samples, a number may be that is the same level."""
-        return np.asarray(0.25 * np.abs(self.unit[places]) + REAL * (np.abs(real) + self._base[places]))
+    def room(self, real: np.ndarray) -> np.ndarray:
+        """How far from ``real``, all elements of some samples, a number may be that is the same level."""
+        return np.asarray(0.25 * np.abs(self.unit) + REAL * (np.abs(real) + np.abs(self.base)))
+
+    def room_at(self, real: float, at: int) -> float:
+        """The same for element ``at`` alone."""
+        return 0.25 * self.step(at) + REAL * (abs(real) + float(abs(_at(self.base, at))))
 
     def differ(self, theirs: np.ndarray, ours: np.ndarray) -> np.ndarray:
         """Which elements of two tensors (samples, elements) are different levels."""
         return np.asarray(np.abs(theirs - ours) > self.room(ours))
+
+
+def _one(values: np.ndarray) -> np.ndarray:
+    """``values``, or the first of them where all are the same."""
+    return values[:1].copy() if np.all(values == values[:1]) else values
+
+
+def _at(values: np.ndarray, places: np.ndarray | int) -> np.ndarray:
+    """The values of ``places``."""
+    return np.asarray(values[0] if len(values) == 1 else values[places])

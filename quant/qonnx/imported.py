@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ import numpy as np
 from bitloom import RequestError
 
 from ..graph import Graph
-from ..reals import Meaning, entry_of
+from ..reals import Entry, Meaning, entry_of
 from .values import Value
 
 if TYPE_CHECKING:
@@ -39,6 +40,12 @@ class Imported:
     compared: Compared | None = None
     """What the comparison with the file found; None where there was none, and the graph's metadata says why."""
 
+    @cached_property
+    def _entry(self) -> Entry:
+        entry = entry_of(self.graph)
+        assert entry is not None  # every import leaves its record
+        return entry
+
     def quantize(self, samples: np.ndarray) -> np.ndarray:
         """Real samples as the graph's input integers.
 
@@ -51,9 +58,7 @@ class Imported:
             raise RequestError(f"samples must have shape (n, {', '.join(map(str, self.input_shape))}), not {x.shape}")
         if not np.all(np.isfinite(x)):
             raise RequestError("samples must be finite numbers, and NaN or infinite ones occur; clean them first")
-        entry = entry_of(self.graph)
-        assert entry is not None  # every import leaves its record
-        return entry.integers(x.reshape(-1, *self.input_shape), self.graph.input.output.shape)
+        return self._entry.integers(x.reshape(-1, *self.input_shape), self.graph.input.output.shape)
 
     def real(self, name: str, integers: np.ndarray) -> np.ndarray:
         """The real numbers of tensor ``quantizers[name]``, float32 of its shape in the file, behind node ``name``'s

@@ -28,7 +28,7 @@ ALIKE = 4096
 PLACES = 256
 """Elements of a sample's scores that are judged in rational numbers; all of them, where there are no more."""
 
-EFFORT = 50_000
+EFFORT = 20_000
 """Rational elements that the judging of one sample's scores may take, after the first :data:`SURE` of them."""
 
 SURE = 16
@@ -76,7 +76,7 @@ class Judge:
             room = error.reshape(real.shape) + REAL * (np.abs(real) + np.abs(grid.base))
         suspect = np.abs(theirs - real) > room
         for sample in range(len(ours)):
-            if error is None:  # what the least bound at some places explains is not looked into
+            if error is None and suspect[sample].any():  # what the least bound of some explains is not looked into
                 least = min((self._error(tensor, sample, at) for at in self._places(tensor)[:SURE]), default=0.0)
                 suspect[sample] &= np.abs(theirs - real)[sample] > least
             differing = [int(at) for at in np.flatnonzero(suspect[sample])]
@@ -123,7 +123,7 @@ class Judge:
             if len(kinds) >= ALIKE:
                 return False
             self.looked += 1
-            kinds[kind] = _tie(exact, index, tensor, ours, float(abs(grid.unit[at])), rough)
+            kinds[kind] = _tie(exact, index, tensor, ours, grid.step(at), rough)
         return kinds[kind]
 
     def _score(self, tensor: str, grid: Grid, sample: int, at: int, ours: float, theirs: float) -> bool:
@@ -134,10 +134,10 @@ class Judge:
         try:
             levels = self.exact.levels(tensor, _index(self.exact, tensor, sample, at))
         except Unjudged:
-            return abs(ours - theirs) <= float(grid.room(np.asarray(ours), at))
+            return abs(ours - theirs) <= grid.room_at(ours, at)
         self.looked += 1
         error = float(levels.greatest - levels.exact)
-        room = float(grid.room(np.asarray(ours), at)) + (0.0 if levels.given else error)
+        room = grid.room_at(ours, at) + (0.0 if levels.given else error)
         return abs(ours - float(levels.exact)) <= room and abs(theirs - float(levels.exact)) <= error
 
     def _error(self, tensor: str, sample: int, at: int) -> float:

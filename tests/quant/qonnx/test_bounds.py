@@ -63,3 +63,17 @@ def test_an_operator_without_a_rule_has_none() -> None:
     model = net.model(net.add("Add", net.add("Sigmoid", net.quant("x", 0.25, 4)), 1.0))
     for _, context in execute(model, inputs_of(model, 1)):
         assert Bounds(Exact(model, context)).error(model.graph.output[0].name) is None
+
+
+def test_constants_that_are_computed_are_bounded_one_by_one() -> None:
+    """A batch norm written out: its root is of constants."""
+    net = Net(0, (4,))
+    root = net.add("Pow", net.rng.uniform(0.5, 2, 3), np.float32(0.5))
+    model = net.model(net.add("Div", net.dense(net.quant("x", 0.25, 4), 4, 3), root))
+    for _, context in execute(model, inputs_of(model, 2)):
+        exact = Exact(model, context)
+        error, tensor = Bounds(exact).error(model.graph.output[0].name), model.graph.output[0].name
+        assert error is not None and 0 < error.max() < 1e-4
+        for index in np.ndindex(2, 3):
+            off = abs(float(Fraction(float(context[tensor][index])) - exact.element(tensor, index).value))
+            assert off <= error[index]
