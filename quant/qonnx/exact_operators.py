@@ -18,6 +18,7 @@ from .alone import alone
 from .exact import UNIT, Exact, Index, Near, Unjudged, parameter
 from .exact_arithmetic import ZERO, add, divide, dot, extreme, multiply
 from .exact_elementwise import ELEMENTWISE, Rule
+from .exact_finn import quant_average, xnor
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -263,6 +264,7 @@ RULES: dict[str, Rule] = {
     "MaxPool": _pool,
     "MaxPoolNHWC": channels_last(_pool),
     "Pad": _move,
+    "QuantAvgPool2d": quant_average,
     "ReduceMax": _reduce,
     "ReduceMean": _reduce,
     "ReduceSum": _reduce,
@@ -276,6 +278,7 @@ RULES: dict[str, Rule] = {
     "Transpose": _transpose,
     "Unsqueeze": _reshape,
     "Upsample": _move,
+    "XnorPopcountMatMul": xnor,
 }
 """By operator: the exact rule of one element of its output."""
 
@@ -285,6 +288,10 @@ FOLLOWING = {*ELEMENTWISE, "DequantizeLinear", *(kind for kind, rule in RULES.it
 """Operators whose element is a function of one element of each operand."""
 
 
+OWN = ("MaxPoolNHWC", "DebugMarker", "QuantAvgPool2d", "XnorPopcountMatMul")
+"""Operators of QONNX that have a rule."""
+
+
 def rule_of(node: NodeProto) -> Rule | None:
     """The rule of ``node``, in ONNX's own domain or QONNX's; None where there is none."""
     rule = RULES.get(node.op_type)
@@ -292,4 +299,4 @@ def rule_of(node: NodeProto) -> Rule | None:
         return rule
     if node.domain.endswith("channels_last"):
         return channels_last(rule)
-    return rule if node.op_type in ("MaxPoolNHWC", "DebugMarker") else None
+    return rule if node.op_type in OWN else None

@@ -20,6 +20,7 @@ from . import (  # noqa: F401  (each registers its operators)
     activation,
     casts,
     elementwise,
+    finn,
     fixed,
     fold,
     linear,

@@ -112,6 +112,11 @@ def summed(ctx: Context, op: Op, value: Value) -> Value:
     return _averaged(ctx, op, last(ctx, op, value), spatial, (1,) * len(spatial), ((0, 0),) * len(spatial), None)
 
 
+def pooled(ctx: Context, op: Op, value: Value, kernel: Axes, stride: Axes) -> Value:
+    """The sum of each window of ``value`` (1, channels, *spatial), without padding."""
+    return _averaged(ctx, op, last(ctx, op, value), kernel, stride, ((0, 0),) * len(kernel), None)
+
+
 def _windows(grid: np.ndarray, kernel: Axes, stride: Axes) -> np.ndarray:
     """The sum of each window of ``grid``, without channels."""
     view = np.lib.stride_tricks.sliding_window_view(grid, kernel)

@@ -491,6 +491,20 @@ def gates(domain: str) -> Case:
 
 
 @case
+def of_finn(domain: str) -> Case:
+    """What FINN's transformations write: an average by a shift in either layout, binary products by counting."""
+    net, x = _net(domain, 3, 7, 7)
+    x = net.quant(net.add("Conv", x, net.weights((4, 3, 2, 2))), 1.0, 4, signed=0)
+    x = net.add("QuantAvgPool2d", x, domain=GENERAL, kernel=3, stride=1, ibits=4, obits=5, signed=0)
+    shapes = {x: (1, 4, 4, 4), (x := str(net.add("Transpose", x, perm=[0, 2, 3, 1]))): (1, 4, 4, 4)}
+    x = net.add("QuantAvgPool2d", x, domain=GENERAL, kernel=2, stride=2, ibits=5, obits=6, signed=0, data_layout="NHWC")
+    x = net.quant(net.add("Sub", net.add("Reshape", x, np.array([1, 16])), 5.0), 1.0, 1, signed=0)
+    bits = net.rng.integers(0, 2, (16, 5)).astype(np.float32)
+    x = net.add("XnorPopcountMatMul", x, net.const(bits), domain=GENERAL)
+    return Case(net.model(net.quant(net.add("Sub", x, net.rng.normal(8, 1, 5)), 0.7, 4), **shapes))
+
+
+@case
 def last_layout(domain: str) -> Case:
     """QONNX's own operators with the channels last."""
     net = Net(10, (6, 6, 2), domain)
