@@ -74,7 +74,7 @@ def templates(graph: Graph, node: Node, family: Family | None = None) -> tuple[s
     if isinstance(node, Pool) and node.covers(graph[node.inputs[0]].output.shape):
         return ("GlobalPool",)
     if isinstance(node, Threshold) and node.y_step == 1 and node.thresholds.shape[1] >= SEARCH_LEVELS:
-        return ("Threshold", "ThresholdSearch")
+        return ("Threshold", "ThresholdSearch") if node.thresholds.shape[1] <= COMPARED_MOST else ("ThresholdSearch",)
     if isinstance(node, Window) and node.groups == 1 and node.output.shape[-1] * node.output.format.bits <= PATCH_BITS:
         return ("Window", "PatchWindow")
     if isinstance(node, MatMul):
@@ -107,6 +107,10 @@ def transparent(graph: Graph, node: Node) -> bool:
 
 SEARCH_LEVELS = 15
 """Levels from which on thresholds may be found by binary search in memory."""
+
+
+COMPARED_MOST = 1023
+"""Levels up to which a value may be compared with all thresholds at once."""
 
 
 PATCH_BITS = 1024

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bitloom.quant import Graph, MatMul, Node, Requantize, Table, Threshold, Window
 
 from .engines import ENGINES
-from .mapping import PATCH_BITS, SEARCH_LEVELS
+from .mapping import COMPARED_MOST, PATCH_BITS, SEARCH_LEVELS
 
 NAMES = ("Window", "PatchWindow", "Depthwise", "Pool", "GlobalPool", "Pad", "Add", "Concat", "Upsample",
          "DepthToSpace", "Threshold", "ThresholdSearch", "Requantizer", "Table", "ArgMax", *ENGINES)
@@ -19,11 +19,13 @@ def why_not(graph: Graph, node: Node, template: object) -> str:
     if isinstance(node, Threshold) and template == "ThresholdSearch":
         return (f"a search takes {SEARCH_LEVELS} levels or more in steps of 1, and {node.name} has "
                 f"{node.thresholds.shape[1]} in steps of {node.y_step}")
+    if isinstance(node, Threshold) and template == "Threshold":
+        return f"comparisons serve {COMPARED_MOST:,} levels at most, and {node.name} has {node.thresholds.shape[1]:,}"
     if isinstance(node, Requantize) and template in ("Threshold", "ThresholdSearch", "Table"):
         return f"the levels of {node.name} lie on a line, which takes no memory of thresholds"
     if isinstance(node, Threshold | Table) and template == "Requantizer":
         return f"the levels of {node.name} are few, or lie on no line"
-    if isinstance(node, Threshold | Table) and template in ("Threshold", "ThresholdSearch", "Table"):
+    if isinstance(node, Threshold | Table) and template in ("ThresholdSearch", "Threshold", "Table"):
         return f"{node.name} is a {node.op} after the passes: few levels are compared, few values looked up"
     if isinstance(node, Window) and template == "PatchWindow":
         bits = node.output.shape[-1] * node.output.format.bits

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import pairwise, product
 from math import inf
 
 import numpy as np
 import pytest
-from support.graphs import random_dag, random_graph
+from support.graphs import graph_of, random_dag, random_graph
 
 from bitloom import RequestError
 from bitloom.codegen import FAMILIES, TARGETS, FitError, Folding, Plan, Resources, compile, simplify
@@ -92,6 +93,20 @@ def test_what_does_not_fit_says_what_is_short_and_what_would(graph: Graph) -> No
         compile(graph, budget=BUDGET, overrides={"fc1": {"pe": 12, "simd": 12}, "fc2": {"pe": 8, "simd": 12}})
     with pytest.raises(FitError, match=r"ask for a lower rate \(.* fits, with a sample each \d+ cycles\)"):
         compile(graph, budget=BUDGET, fps=12e6)
+
+
+def test_thresholds_that_fill_the_memories_are_named() -> None:
+    """Sixteen bits whose levels lie on no line: an answer at once, though no unit could compare so many."""
+    rng = np.random.default_rng(0)
+    x, weights = Tensor((4,), Format(8, True)), rng.integers(-127, 128, (3, 4))
+    product = MatMul("fc1", ("x",), Tensor((3,), Format(24, True)), weights, Format(8, True))
+    rows = np.sort(rng.integers(-60000, 60000, (3, 20000)), axis=1)
+    graph = graph_of(x, product, Threshold("act1", ("fc1",), Tensor((3,), Format(15)), rows))
+    with pytest.raises(FitError, match=r"BRAM of 20 allowed .*, most for the thresholds of act1 \(\d+\).*"
+                                       r"import it with --requantize fixed, or quantize act1 to fewer bits"):
+        compile(graph, budget=replace(BUDGET, lut=20000, ff=20000))
+    with pytest.raises(RequestError, match=r"must be ThresholdSearch, not 'Threshold' \(comparisons serve 1,023"):
+        compile(graph, overrides={"act1": {"template": "Threshold"}})
 
 
 def test_a_rate_beyond_the_clock_or_the_folding_is_refused(graph: Graph) -> None:
