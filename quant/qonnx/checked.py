@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import zip_longest
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -14,11 +13,12 @@ from bitloom import WorkError
 
 from .compare import compare
 from .reference import CannotRun
-from .samples import directed_integers, random_integers, real_inputs
+from .samples import alternating, directed_integers, random_integers, real_inputs
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
+    from ..graph import Graph
     from .imported import Imported
 
 RANDOM = 32
@@ -42,10 +42,10 @@ def checked(imported: Imported, model: ModelProto, count: int | None = None,
     """
     if count == 0:
         return unchecked(imported, "no samples were asked for")
-    graph = imported.graph
-    integers = _alternating(random_integers(graph, count or RANDOM), directed_integers(graph))
-    if count is None:
-        integers = integers[: max(4, ELEMENTS // prod(graph.input.output.shape))]
+    graph, most = imported.graph, count or RANDOM
+    each = None if count else room(graph)
+    integers = np.stack(list(alternating(random_integers(graph, most if each is None else min(each, most)),
+                                         directed_integers(graph, most=each))))
     with np.errstate(over="ignore"):
         inputs = real_inputs(imported, model, integers)
     if not np.all(np.isfinite(inputs)):
@@ -63,13 +63,13 @@ def checked(imported: Imported, model: ModelProto, count: int | None = None,
     return replace(imported, graph=replace(graph, metadata=metadata), compared=found)
 
 
+def room(graph: Graph) -> int:
+    """Samples of each of two kinds, where nobody says how many."""
+    return max(2, ELEMENTS // prod(graph.input.output.shape) // 2)
+
+
 def unchecked(imported: Imported, reason: str) -> Imported:
     """``imported``, with the reason why it was not compared."""
     metadata = {**imported.graph.metadata, "compared": {"reference": None, "reason": reason}}
     return replace(imported, graph=replace(imported.graph, metadata=metadata))
 
-
-def _alternating(*parts: np.ndarray) -> np.ndarray:
-    """The samples of ``parts`` by turns, so that wherever a comparison ends there were some of each kind."""
-    turns = zip_longest(*parts)
-    return np.stack([sample for turn in turns for sample in turn if sample is not None])

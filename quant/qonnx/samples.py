@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from itertools import islice, product, zip_longest
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +37,10 @@ def extreme_integers(graph: Graph, seed: int = 0) -> np.ndarray:
     All least, all greatest, stripes over the elements and over the channels, patterns at random, and for a matrix
     product or a convolution at the front the inputs that drive its first outputs to their greatest and their least.
     """
+    return np.stack(list(_extremes(graph, seed)))
+
+
+def _extremes(graph: Graph, seed: int) -> Iterator[np.ndarray]:
     tensor = graph.input.output
     low, high = tensor.format.lo, _greatest(graph)
     elements, channels = int(np.prod(tensor.shape)), tensor.shape[-1]
@@ -43,7 +49,7 @@ def extreme_integers(graph: Graph, seed: int = 0) -> np.ndarray:
     up = [np.zeros(elements, bool), np.ones(elements, bool), number % 2 == 0, number % 2 == 1,
           number % channels % 2 == 0, number // channels % 2 == 0, *(rng.random((4, elements)) < 0.5)]
     up += [side for weights in _front(graph) for side in (weights > 0, weights < 0)]
-    return np.where(np.array(up), high, low).reshape(-1, *tensor.shape).astype(np.int64)
+    return (np.where(side, high, low).reshape(tensor.shape).astype(np.int64) for side in up)
 
 
 def _greatest(graph: Graph) -> int:
@@ -75,26 +81,36 @@ def _front(graph: Graph) -> list[np.ndarray]:
     return [row[np.ix_(*steps)].ravel() for row in first.weights[:DIRECTED]]
 
 
-def directed_integers(graph: Graph, seed: int = 0) -> np.ndarray:
-    """Extreme samples and others that random ones are not: int64 (n, *input shape).
+def directed_integers(graph: Graph, seed: int = 0, most: int | None = None) -> np.ndarray:
+    """Extreme samples and others that random ones are not, by turns, ``most`` at most: int64 (n, *input shape).
 
     Random numbers of smaller and smaller size around zero and around the format's middle, few elements that are not
     zero, ramps along each axis, and one value throughout: inner quantizers see small sums and great ones.
     """
-    tensor, extremes = graph.input.output, extreme_integers(graph, seed)
-    if tensor.format.bits == 1:
-        return extremes
+    return np.stack(list(islice(alternating(_extremes(graph, seed), _moderate(graph, seed + 1)), most)))
+
+
+def _moderate(graph: Graph, seed: int) -> Iterator[np.ndarray]:
+    tensor = graph.input.output
     low, high, shape = tensor.format.lo, _greatest(graph), tensor.shape
-    rng, span = np.random.default_rng(seed + 1), high - low
-    samples = [center + rng.integers(-size, size, shape, endpoint=True)
-               for center in sorted({0, (low + high) // 2}) for size in (span >> k for k in range(2, 6)) if size]
-    samples += [np.where(rng.random(shape) < share, rng.integers(low, high, shape, endpoint=True), max(low, 0))
-                for share in (0.02, 0.1, 0.3)]
+    rng, span = np.random.default_rng(seed), high - low
+    if tensor.format.bits == 1 or span < 1:
+        return
+    for center, size in product(sorted({max(0, low), (low + high) // 2}), (span >> k for k in range(2, 6))):
+        if size:
+            yield np.clip(center + rng.integers(-size, size, shape, endpoint=True), low, high)
+    for share in (0.02, 0.1, 0.3):
+        yield np.where(rng.random(shape) < share, rng.integers(low, high, shape, endpoint=True), max(low, 0))
     for axis, n in enumerate(shape):
         ramp = low + np.arange(n) * span // max(n - 1, 1)
-        samples.append(np.broadcast_to(ramp.reshape(-1, *(1,) * (len(shape) - axis - 1)), shape))
-    samples += [np.full(shape, low + span * part // 4) for part in (1, 2, 3)]
-    return np.concatenate([extremes, np.clip(np.array(samples), low, high).astype(np.int64)])
+        yield np.broadcast_to(ramp.reshape(-1, *(1,) * (len(shape) - axis - 1)), shape).astype(np.int64)
+    for part in (1, 2, 3):
+        yield np.full(shape, low + span * part // 4)
+
+
+def alternating(*kinds: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """The samples of ``kinds`` by turns, so that wherever a comparison ends there were some of each."""
+    return (sample for turn in zip_longest(*kinds) for sample in turn if sample is not None)
 
 
 def real_inputs(imported: Imported, model: ModelProto, integers: np.ndarray) -> np.ndarray:

@@ -19,6 +19,9 @@ from .same import same
 RANDOM = 200
 """Random samples where nobody says how many."""
 
+SECONDS = 60.0
+"""How long it may take where nobody says how many samples; the batch under way is finished."""
+
 HELD_OUT = 1000
 """Held-out samples at most, where nobody says how many."""
 
@@ -37,15 +40,16 @@ def verify_imported(graph: Graph, network: Path, count: int | None,
     except RequestError as error:
         raise Unavailable(str(error)) from None
     from bitloom.quant.qonnx import import_qonnx
+    from bitloom.quant.qonnx.checked import room
     from bitloom.quant.qonnx.compare import compare
     from bitloom.quant.qonnx.model import read
     from bitloom.quant.qonnx.reference import CannotRun
-    from bitloom.quant.qonnx.samples import directed_integers, random_integers, real_inputs
+    from bitloom.quant.qonnx.samples import alternating, directed_integers, random_integers, real_inputs
 
     facts: Any = graph.metadata.get("input", {})
     declared = {"input_format": graph.input.output.format, "input_scale": facts.get("scale"),
                 "input_offset": facts.get("offset", 0.0)}
-    for options in ({}, declared):  # what the input is, the file itself may say
+    for options in ({}, declared) if isinstance(facts.get("scale"), float) else ({},):  # the file itself may say it
         try:
             imported = import_qonnx(network, name=graph.name, requantize=str(graph.metadata.get("requantize", "auto")),
                                     check=0, **options)
@@ -55,22 +59,24 @@ def verify_imported(graph: Graph, network: Path, count: int | None,
             break
     else:
         return Findings(0, 0, "", (f"importing {network} gives another graph than the one that was built",))
-    parts = [directed_integers(graph), random_integers(graph, count or RANDOM)]
+    most, limit = count or RANDOM, None if count else room(graph)
+    parts = [directed_integers(graph, most=limit), random_integers(graph, most if limit is None else min(most, limit))]
     known, _ = held_out(graph)
     if known is not None:
         parts.append(known[: count or HELD_OUT].reshape(-1, *graph.input.output.shape))
-    integers, model = np.concatenate(parts), read(network)
+    integers, model = np.stack(list(alternating(*parts))), read(network)
     try:
-        found = compare(imported, model, real_inputs(imported, model, integers), note)
+        found = compare(imported, model, real_inputs(imported, model, integers), note, None if count else SECONDS)
     except CannotRun as error:
         raise Unavailable(f"nothing here can run {network.name}: {error}") from None
     wrong = tuple(f"{row.quantizer}: {row.mismatches} of {row.samples} differ from node {row.node}"
                   for row in found.rows if row.mismatches)
-    compared = (f"{len(integers)} samples ({', '.join(f'{len(p)} {w}' for p, w in zip(parts, WHAT))}) of "
+    cut = f"{found.samples} (for time) of " if found.samples < found.wanted else ""
+    compared = (f"{cut}{len(integers)} samples ({', '.join(f'{len(p)} {w}' for p, w in zip(parts, WHAT))}) of "
                 f"{prod(graph.input.output.shape)} elements at {len(found.rows)} places of {network.name} in "
                 f"{found.reference}" + (f"; {found.ties} ties that float32 breaks" if found.ties else "")
                 + (f"; least reached: {found.least.node}, {found.least.reached}" if found.least else ""))
-    return Findings(len(integers), max(row.mismatches for row in found.rows), compared, wrong)
+    return Findings(found.samples, max(row.mismatches for row in found.rows), compared, wrong)
 
 
 WHAT = ("directed", "random", "held-out")
