@@ -36,6 +36,9 @@ MANY = 1023
 MULTIPLIER_BITS = 27
 """Bits of multipliers where scales are not powers of two."""
 
+FINER_BITS = 12
+"""Bits that multipliers have beyond those of the outputs, so that few levels differ."""
+
 PRODUCT_BITS = 60
 """Bits of what they make of the sums."""
 
@@ -65,7 +68,7 @@ def line(ctx: Context, op: Op, value: Value, quantizer: Quantizer, signs: np.nda
     rounded = not wanted and ctx.requantize == "auto" and not _float_is_exact(value, quantizer, lo, hi)
     if not (wanted or rounded or quantizer.levels > MANY):
         return None
-    found = _rational(value, quantizer, signs)
+    found = _rational(value, quantizer, signs, max(abs(int(lo.min())), abs(int(hi.max()))))
     if found is None:
         if wanted:
             ctx.note(f"{op.outputs[0]}: this quantizer and what stands before it are no line of rising slope; computed "
@@ -114,9 +117,9 @@ Constants = tuple[np.ndarray, np.ndarray, int, int, int, np.ndarray | None]
 """Those of a ``Requantize``."""
 
 
-def _rational(value: Value, quantizer: Quantizer, signs: np.ndarray) -> tuple[Constants, str, bool] | None:
-    """The line of the quantizer's rational function of the sums (times ``signs``), what it is called, whether it is
-    only near."""
+def _rational(value: Value, quantizer: Quantizer, signs: np.ndarray, peak: int) -> tuple[Constants, str, bool] | None:
+    """The line of the quantizer's rational function of the sums (times ``signs``, up to ``peak``), what it is called,
+    whether it is only near."""
     rule, chain = quantizer.integer, _chain(value, len(signs))
     if not isinstance(rule, Rule) or rule.kind not in ("Quant", "QuantizeLinear") or chain is None:
         return None
@@ -142,7 +145,7 @@ def _rational(value: Value, quantizer: Quantizer, signs: np.ndarray) -> tuple[Co
     if entry is None:
         return None
     before, late = entry
-    multiplier, offset, shift, lateness = _line(alphas, [b + before for b in betas], y_min, y_max, late)
+    multiplier, offset, shift, lateness = _line(alphas, [b + before for b in betas], y_min, y_max, late, peak)
     near = any(a != Fraction(int(m), 1 << shift) for a, m in zip(alphas, multiplier))
     multiplier, moved = _one(multiplier), _one((int(origin) << shift) + offset)
     power = bool(np.all(multiplier & (multiplier - 1) == 0)) and all(_dyadic(a) for a in alphas)
@@ -206,11 +209,12 @@ def _entry(mode: str, y_min: int, y_max: int) -> tuple[Fraction, np.ndarray] | N
             "HALF_DOWN": (half, positive)}.get(mode, (half, y & 1 == 1))
 
 
-def _line(alphas: list[Fraction], betas: list[Fraction], y_min: int, y_max: int, late: np.ndarray
+def _line(alphas: list[Fraction], betas: list[Fraction], y_min: int, y_max: int, late: np.ndarray, peak: int
           ) -> tuple[np.ndarray, np.ndarray, int, np.ndarray | None]:
     """Multipliers, offsets, shift and lateness of floor(alpha · x + beta), outputs ``late`` not reached by ties.
 
-    Exact where the alphas are dyadic numbers of :data:`MULTIPLIER_BITS` bits; else the nearest that are.
+    Exact where the alphas are dyadic numbers of :data:`MULTIPLIER_BITS` bits; else the nearest that are, or such of
+    fewer bits, yet :data:`FINER_BITS` more than the outputs have where products with x of up to ``peak`` have room.
     """
     exact = all(_dyadic(a) for a in alphas)
     if exact:
@@ -220,7 +224,11 @@ def _line(alphas: list[Fraction], betas: list[Fraction], y_min: int, y_max: int,
         shift = max(0, MULTIPLIER_BITS - floor(max(alphas)).bit_length())
         while max(alphas) * (1 << shift) >= 1 << MULTIPLIER_BITS:
             shift -= 1
-        while max(alphas) * (2 << shift) < 1 << MULTIPLIER_BITS and shift < PRODUCT_BITS - MULTIPLIER_BITS:
+        reach = max(alphas) * peak + max(abs(b) for b in betas) + max(abs(y_min), abs(y_max)) + 1
+        room = PRODUCT_BITS - 1 - floor(reach).bit_length()
+        enough = min((y_max - y_min).bit_length() + FINER_BITS, MULTIPLIER_BITS)
+        while max(alphas) * (2 << shift) < 1 << MULTIPLIER_BITS and shift < (
+                room if max(alphas) * (2 << shift) < 1 << enough else PRODUCT_BITS - MULTIPLIER_BITS):
             shift += 1
         multipliers = [max(1, round(a * (1 << shift))) for a in alphas]
         return np.array(multipliers), np.array([round(b * (1 << shift)) for b in betas]), shift, None

@@ -15,6 +15,7 @@ from bitloom.codegen.passes import value_ranges
 from bitloom.quant import Graph, Requantize, run
 from bitloom.quant.qonnx import ImportFailure
 from bitloom.quant.qonnx.fixed import rounded
+from bitloom.quant.qonnx.samples import random_integers
 from bitloom.quant.rules import ROUNDING
 
 MODES = sorted(ROUNDING)
@@ -190,3 +191,15 @@ def test_rounding(mode: str) -> None:
     thirds = np.arange(-9, 10) / 4 + 0.125
     for number in (*halves, *thirds):
         assert rounded(mode, Fraction(number)) == int(ROUNDING[mode](np.float32(number)))
+
+
+def test_sums_of_branches_of_unrelated_scales_give_next_to_no_other_level() -> None:
+    """Their multipliers make sums of over 30 bits; the factor behind these has as many bits as its outputs need."""
+    net = Net(5, (3, 6, 6))
+    x = net.quant("x", 0.0270607, 8)
+    y = net.quant(net.add("Conv", x, net.weights((3, 3, 1, 1))), 0.04299441, 8)
+    model = net.model(net.quant(net.add("Add", x, y), 0.04704405, 8))
+    exact, fixed = (imported_from(model, requantize=way).graph for way in ("exact", "auto"))
+    assert [node.op for node in fixed][-2:] == ["Add", "Requantize"]
+    integers = random_integers(fixed, 200)
+    assert np.mean(run(exact, integers) != run(fixed, integers)) < 1e-3
