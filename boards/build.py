@@ -147,6 +147,8 @@ def _compile(design: Design, out: Path, progress: Progress, strict: bool) -> Com
             "top": digest([text.encode()]),
             "foldings": {name: asdict(folding) for name, folding in plan.foldings.items()},
         }, indent=1))
+        if plan.unproven:
+            step.note(plan.unproven)
         if why := too_large(board, compiled.interface.elements, compiled.interface.element.bits):
             step.note(f"not to be built: {why}")
     return compiled

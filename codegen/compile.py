@@ -14,6 +14,7 @@ from .mapping import check_mapped, templates
 from .options import check_override
 from .passes import simplify
 from .plan import Plan
+from .program import Patience
 from .solve import choose
 
 
@@ -49,11 +50,11 @@ def compile(
         if max_interval < 1:
             raise RequestError(f"fps must be above 0 and at most the clock's {clock_hz:,.0f}, not {fps}")
     device = _family(family)
-    queues = Resources()
+    queues, patience = Resources(), Patience()
     for _ in range(_ROUNDS):
         chosen = choose(graph, device, budget=budget, target=target, max_interval=max_interval, overrides=overrides,
-                        reserve=queues)
-        plan = Plan(graph, device, clock_hz, target, chosen)
+                        reserve=queues, patience=patience)
+        plan = Plan(graph, device, clock_hz, target, chosen, patience.text)
         if budget is None or not plan.predicted.excess(budget):
             return plan
         queues = queues.most(_queued(plan))

@@ -60,7 +60,7 @@ class Plan:
 
     ``graph`` is the graph after the passes. ``stages`` are in the order of the data. What travels over the streams of
     the circuit is said here alone (``input``, ``output``): the passes keep the values of the network's result and may
-    give them fewer bits than the network declares.
+    give them fewer bits than the network declares. ``unproven`` says what the solver's time did not allow to prove.
     """
 
     graph: Graph
@@ -68,6 +68,7 @@ class Plan:
     clock_hz: float
     target: str
     foldings: dict[str, Folding] = field(default_factory=dict)
+    unproven: str = ""
 
     @property
     def input(self) -> Tensor:

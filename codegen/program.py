@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from math import ceil
 from typing import Any
 
@@ -26,8 +27,37 @@ Linear = Any
 EFFORT = 3
 """The solver's time for one goal, in its own deterministic units, about a second each."""
 
+PATIENCE = 45
+"""Its time for all goals and questions of one plan, in the same units."""
+
+_LEAST = 0.05
+"""What a question gets when that is used up: enough where the relaxation answers it."""
+
+_SMALL = 0.001
+"""Gaps below this are not worth a word."""
+
 _PARTS = 64
 """Fractions of a cycle that the latency tells apart."""
+
+
+@dataclass
+class Patience:
+    """The solver's time that is left for one plan, and what could not be settled in it.
+
+    ``open`` counts the intervals of which it is not known whether they fit; ``gaps`` says for each goal by what part
+    what was chosen may be above the least there is.
+    """
+
+    left: float = PATIENCE
+    open: int = 0
+    gaps: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """In words, what is not proven of a plan; empty if all is."""
+        parts = [f"{self.open} shorter interval{'s' if self.open > 1 else ''}"] if self.open else []
+        parts += [f"{goal} lower by {gap:.1%}" for goal, gap in self.gaps.items() if gap >= _SMALL]
+        return f"what was found in the solver's time; not ruled out: {', '.join(parts)}" if parts else ""
 
 
 class Program:
@@ -110,12 +140,12 @@ class Program:
             self.model.add(whole * spread[edge.target] >= (whole - read) * arrival)
         return first[-1]
 
-    def solve(self, *goals: str, hint: Sequence[Option] = ()) -> list[Option] | None:
+    def solve(self, *goals: str, patience: Patience, hint: Sequence[Option] = ()) -> list[Option] | None:
         """The options, one per unit, that minimize the goals (``latency``, ``area``) in lexicographic order.
 
-        None if nothing satisfies the constraints. Without goals, any options that do.
+        None if nothing satisfies the constraints, or nothing was found. Without goals, any options that do.
 
-        :param hint: options to begin with.
+        :param patience: the time there is, of which this takes its part. :param hint: options to begin with.
         """
         if not self.possible:
             return None
@@ -123,15 +153,22 @@ class Program:
         solver.parameters.num_workers = 1  # the same answer in each run
         solver.parameters.random_seed = 0
         solver.parameters.linearization_level = 2  # most programs need no search with the whole flow relaxed
-        solver.parameters.max_deterministic_time = EFFORT
         solver.parameters.catch_sigint_signal = False  # its own handler would outlive it and end the whole process
         picked = None
         self._hint(hint)
         for goal in goals or ("",):
             value = self._latency() if goal == "latency" else self._area() if goal == "area" else 0
             self.model.minimize(value)
-            if _interruptible(solver, self.model) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+            time = patience.left if goals else patience.left - EFFORT  # what is found is then made small
+            solver.parameters.max_deterministic_time = max(_LEAST, min(EFFORT, time))
+            status = _interruptible(solver, self.model)
+            patience.left -= solver.response_proto.deterministic_time
+            if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+                patience.open += status == cp_model.UNKNOWN and picked is None
                 return picked
+            if goal:
+                found = solver.objective_value
+                patience.gaps[goal] = (found - solver.best_objective_bound) / max(1.0, found)
             picked = [next(o for o, x in zip(unit.options, choice) if solver.value(x))
                       for unit, choice in zip(self.network.units, self.chosen)]
             self.model.add(value <= round(solver.objective_value))

@@ -17,7 +17,7 @@ from .folding import Folding
 from .mapping import elements, vectors
 from .network import Network
 from .options import Option, Overrides, intervals, options
-from .program import Program
+from .program import Patience, Program
 from .topology import units
 
 TARGETS = ("throughput", "latency", "area")
@@ -36,7 +36,8 @@ _NAMED = 4
 
 @dataclass(frozen=True)
 class _Request:
-    """What was asked for. ``reserve`` is a part of the budget that something else takes."""
+    """What was asked for. ``reserve`` is a part of the budget that something else takes, ``patience`` what time the
+    solver has."""
 
     graph: Graph
     family: Family
@@ -44,6 +45,7 @@ class _Request:
     max_interval: int | None
     overrides: Overrides
     reserve: Resources
+    patience: Patience
 
     @property
     def left(self) -> Resources | None:
@@ -65,6 +67,7 @@ def choose(
     max_interval: int | None,
     overrides: Overrides,
     reserve: Resources = NOTHING,
+    patience: Patience | None = None,
 ) -> dict[str, Folding]:
     """A folding for every unit of ``graph``.
 
@@ -75,11 +78,12 @@ def choose(
         target ``throughput``, the least area that reaches the rate is chosen.
     :param overrides: per node name, see :func:`bitloom.codegen.options.check_override`.
     :param reserve: what the queues take, which are not known before the foldings are.
+    :param patience: the solver's time; says afterwards what could not be proven in it.
     :raises FitError: no folding fits; the message says which resource is short and by how much.
     """
     if target not in TARGETS:
         raise RequestError(f"target must be one of {', '.join(TARGETS)}, not {target!r}")
-    request = _Request(graph, family, budget, max_interval, overrides, reserve)
+    request = _Request(graph, family, budget, max_interval, overrides, reserve, patience or Patience())
     if target == "latency":
         picked = _quickest(request)
     elif target == "throughput" and max_interval is None:
@@ -91,31 +95,39 @@ def choose(
     return {node.name: option.folding for node, option in zip(units(graph), picked[1:])}
 
 
-def _smallest(request: _Request, limit: int | None) -> list[Option] | None:
-    """The options of least area of which no unit and no link takes more than ``limit`` cycles per sample."""
-    return Program(request.network(limit), limit, request.left).solve("area")
+def _smallest(request: _Request, limit: int | None, known: list[Option] | None = None) -> list[Option] | None:
+    """The options of least area of which no unit and no link takes more than ``limit`` cycles per sample.
+
+    :param known: options that do, where the solver's time ends before it finds any.
+    """
+    return Program(request.network(limit), limit, request.left).solve("area", patience=request.patience) or known
 
 
 def _quickest(request: _Request) -> list[Option] | None:
     """The options of least latency, and of those the smallest: first among the fastest, where it often is, then all."""
     limit = request.max_interval
     network = request.network(limit, thorough=True)
-    near = _least_interval(request)
-    hint = None if near is None else Program(network, near, request.left, timed=True).solve("latency")
+    near, patience = _least_interval(request), request.patience
+    hint = None
+    if near is not None:
+        hint = Program(network, near[0], request.left, timed=True).solve("latency", patience=patience) or near[1]
     if hint is None:
         return None
-    found = Program(network, limit, request.left, timed=True).solve("latency", "area", hint=hint)
+    found = Program(network, limit, request.left, timed=True).solve("latency", "area", hint=hint, patience=patience)
     return found if found is not None and network.latency(found) <= network.latency(hint) else hint
 
 
 def _fastest(request: _Request) -> list[Option] | None:
     """The options of the least interval, and of those the smallest."""
-    interval = _least_interval(request)
-    return None if interval is None else _smallest(request, interval)
+    found = _least_interval(request)
+    return None if found is None else _smallest(request, *found)
 
 
-def _least_interval(request: _Request) -> int | None:
-    """The least interval that fits the budget: in large steps from a guess, then by bisection; None if nothing fits."""
+def _least_interval(request: _Request) -> tuple[int, list[Option]] | None:
+    """The least interval that fits the budget, and options that have it; None if nothing fits.
+
+    In large steps from a guess, then by bisection.
+    """
     least, most = _range(request)
     if least > most:
         return None
@@ -124,26 +136,27 @@ def _least_interval(request: _Request) -> int | None:
         limits.append(min(limits[-1] * _STRIDE, most))
     low, high = 0, len(limits)  # places of the least limit that may fit and of the least that does
     place = _guess(request, limits)
-    networks = {}
+    networks, found = {}, None
     while low < high:
         networks[place] = request.network(limits[place])
-        if Program(networks[place], limits[place], request.left).solve() is None:
+        picked = Program(networks[place], limits[place], request.left).solve(patience=request.patience)
+        if picked is None:
             low = place = place + 1
         else:
-            high, place = place, place - 1
-    if high == len(limits):
+            found, high, place = picked, place, place - 1
+    if found is None:
         return None
     below = limits[high - 1] if high else 0
     steps = [cycles for cycles in networks[high].intervals() if below < cycles <= limits[high]]
     low, high, network = 0, len(steps) - 1, networks[high]
     while low < high:
         middle = (low + high) // 2
-        picked = Program(network, steps[middle], request.left).solve()
+        picked = Program(network, steps[middle], request.left).solve(patience=request.patience)
         if picked is None:
             low = middle + 1
         else:
-            high = steps.index(network.interval(picked))
-    return steps[low]
+            found, high = picked, steps.index(network.interval(picked))
+    return steps[low], found
 
 
 def _guess(request: _Request, limits: list[int]) -> int:
@@ -174,14 +187,22 @@ def _unfit(request: _Request) -> RequestError:
     """Why nothing fits: the rate is out of reach at any size, or the least that would do is above the budget."""
     limit, budget = request.max_interval, request.budget
     network = request.network(limit, budgeted=False)
-    picked = Program(network, limit, None).solve("area")
+    unsettled = request.patience.open
+    picked = Program(network, limit, None).solve("area", patience=request.patience)
+    late = RequestError(f"network {request.graph.name!r}: no folding that fits was found in the solver's time; ask for "
+                        "a lower rate, fix the foldings of some layers, or take a larger board")
+    if picked is None and request.patience.open:
+        return late
     if picked is None:
         fastest = _least_interval(replace(request, budget=None, max_interval=None))
-        return RequestError(f"no folding reaches one sample per {limit} cycles; the fastest takes {fastest}")
+        assert fastest is not None  # without a budget all is possible
+        return RequestError(f"no folding reaches one sample per {limit} cycles; the fastest takes {fastest[0]}")
     assert budget is not None
-    how = "at least" if request.reserve == NOTHING else "about"
+    how = "at least" if request.reserve == NOTHING and not unsettled else "about"
     used = {unit.name: option.resources for unit, option in zip(network.units[1:], picked[1:])}
     needed = network.total(picked) + request.reserve
+    if unsettled and not needed.excess(budget):
+        return late
     return does_not_fit(request.graph, used, needed, budget, how, _ways_out(request))
 
 

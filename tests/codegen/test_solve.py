@@ -12,12 +12,14 @@ import pytest
 from support.graphs import graph_of, random_dag, random_graph
 
 from bitloom import RequestError
-from bitloom.codegen import FAMILIES, TARGETS, FitError, Folding, Plan, Resources, compile, simplify
+from bitloom.codegen import FAMILIES, TARGETS, FitError, Folding, Plan, Resources, compile, program, simplify
 from bitloom.codegen.cost import link
 from bitloom.codegen.folding import divisors
 from bitloom.codegen.mapping import lane_totals, templates
 from bitloom.codegen.network import Network
 from bitloom.codegen.options import Option, options
+from bitloom.codegen.program import Patience
+from bitloom.codegen.solve import choose
 from bitloom.quant import Conv, Format, Graph, Input, MatMul, Node, Pad, Pool, Tensor, Threshold, Window
 
 WIDTHS = (12, 12, 8, 6)
@@ -93,6 +95,21 @@ def test_what_does_not_fit_says_what_is_short_and_what_would(graph: Graph) -> No
         compile(graph, budget=BUDGET, overrides={"fc1": {"pe": 12, "simd": 12}, "fc2": {"pe": 8, "simd": 12}})
     with pytest.raises(FitError, match=r"ask for a lower rate \(.* fits, with a sample each \d+ cycles\)"):
         compile(graph, budget=BUDGET, fps=12e6)
+
+
+def test_the_solver_says_what_its_time_did_not_settle(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
+    proven = compile(graph, budget=BUDGET)
+    assert proven.unproven == ""
+    patience = Patience(left=0.0)
+    chosen = choose(simplify(graph), FAMILIES["ice40"], budget=BUDGET, target="throughput", max_interval=None,
+                    overrides={}, patience=patience)
+    assert set(chosen) == set(proven.foldings)  # there is always time for what the relaxation answers
+    assert Patience(open=2, gaps={"latency": 0.0, "area": 0.0123}).text == (
+        "what was found in the solver's time; not ruled out: 2 shorter intervals, area lower by 1.2%")
+    for name in ("EFFORT", "_LEAST"):
+        monkeypatch.setattr(program, name, 1e-9)
+    with pytest.raises(RequestError, match="no folding that fits was found in the solver's time; ask for a lower rate"):
+        compile(graph, budget=BUDGET)
 
 
 def test_thresholds_that_fill_the_memories_are_named() -> None:
