@@ -14,6 +14,9 @@ from bitloom import RequestError
 from .graph import Graph
 from .serialize import load
 
+KEPT = 8
+"""Imported networks that are kept for other readers in the same process."""
+
 SUFFIXES = (".npz", ".onnx")
 """What the names of readable files end in."""
 
@@ -39,6 +42,8 @@ def read(path: str | Path, check: int | None = None, note: Callable[[str], None]
         return _imported(path, check, note)
     key = path.resolve(), state.st_mtime_ns, state.st_size, check
     if key not in _IMPORTED:
+        if len(_IMPORTED) >= KEPT:
+            _IMPORTED.clear()
         _IMPORTED[key] = _imported(path, check, note)
     return _IMPORTED[key]
 

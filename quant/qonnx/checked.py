@@ -12,6 +12,7 @@ import numpy as np
 from bitloom import WorkError
 
 from .compare import compare
+from .reaching import bred_integers
 from .reference import CannotRun
 from .samples import alternating, directed_integers, random_integers, real_inputs
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 RANDOM = 32
 """Random samples that are compared where nobody says how many."""
+
+BRED = 32
+"""Bred samples at most."""
 
 SECONDS = 8.0
 """How long the comparison may take where nobody says how many samples; the batch under way is finished."""
@@ -42,10 +46,8 @@ def checked(imported: Imported, model: ModelProto, count: int | None = None,
     """
     if count == 0:
         return unchecked(imported, "no samples were asked for")
-    graph, most = imported.graph, count or RANDOM
-    each = None if count else room(graph)
-    integers = np.stack(list(alternating(random_integers(graph, most if each is None else min(each, most)),
-                                         directed_integers(graph, most=each))))
+    graph = imported.graph
+    integers = np.stack(list(alternating(*kinds(graph, count, RANDOM).values())))
     with np.errstate(over="ignore"):
         inputs = real_inputs(imported, model, integers)
     if not np.all(np.isfinite(inputs)):
@@ -63,9 +65,15 @@ def checked(imported: Imported, model: ModelProto, count: int | None = None,
     return replace(imported, graph=replace(graph, metadata=metadata), compared=found)
 
 
-def room(graph: Graph) -> int:
-    """Samples of each of two kinds, where nobody says how many."""
-    return max(2, ELEMENTS // prod(graph.input.output.shape) // 2)
+def kinds(graph: Graph, count: int | None, usual: int) -> dict[str, np.ndarray]:
+    """Samples for ``graph`` by their kind: random ones, directed ones, and ones bred to reach what these do not.
+
+    :param count: random samples; None is the ``usual`` number, or as many as do not fill the memory.
+    """
+    most = max(2, ELEMENTS // prod(graph.input.output.shape) // 2) if count is None else None
+    random = min(usual, most) if most is not None else count or usual
+    made = {"random": random_integers(graph, random), "directed": directed_integers(graph, most=most)}
+    return {**made, "bred": bred_integers(graph, np.concatenate(list(made.values())), min(BRED, most or BRED))}
 
 
 def unchecked(imported: Imported, reason: str) -> Imported:

@@ -30,8 +30,8 @@ def verify_imported(graph: Graph, network: Path, count: int | None,
                     note: Callable[[str], None] = lambda _: None) -> Findings:
     """Import ``network`` again as ``graph`` was imported, and compare each quantizer, and the class, with its run.
 
-    What goes through: extremes and other directed samples, random ones, and held-out ones where the data set is known
-    and at hand.
+    What goes through: random samples, directed ones, ones bred to reach more levels, and held-out ones where the data
+    set is known and at hand.
     """
     from bitloom.quant.files import require_qonnx
 
@@ -40,11 +40,11 @@ def verify_imported(graph: Graph, network: Path, count: int | None,
     except RequestError as error:
         raise Unavailable(str(error)) from None
     from bitloom.quant.qonnx import import_qonnx
-    from bitloom.quant.qonnx.checked import room
+    from bitloom.quant.qonnx.checked import kinds
     from bitloom.quant.qonnx.compare import compare
     from bitloom.quant.qonnx.model import read
     from bitloom.quant.qonnx.reference import CannotRun
-    from bitloom.quant.qonnx.samples import alternating, directed_integers, random_integers, real_inputs
+    from bitloom.quant.qonnx.samples import alternating, real_inputs
 
     facts: Any = graph.metadata.get("input", {})
     declared = {"input_format": graph.input.output.format, "input_scale": facts.get("scale"),
@@ -59,12 +59,11 @@ def verify_imported(graph: Graph, network: Path, count: int | None,
             break
     else:
         return Findings(0, 0, "", (f"importing {network} gives another graph than the one that was built",))
-    most, limit = count or RANDOM, None if count else room(graph)
-    parts = [directed_integers(graph, most=limit), random_integers(graph, most if limit is None else min(most, limit))]
+    parts = kinds(graph, count, RANDOM)
     known, _ = held_out(graph)
     if known is not None:
-        parts.append(known[: count or HELD_OUT].reshape(-1, *graph.input.output.shape))
-    integers, model = np.stack(list(alternating(*parts))), read(network)
+        parts["held-out"] = known[: count or HELD_OUT].reshape(-1, *graph.input.output.shape)
+    integers, model = np.stack(list(alternating(*parts.values()))), read(network)
     try:
         found = compare(imported, model, real_inputs(imported, model, integers), note, None if count else SECONDS)
     except CannotRun as error:
@@ -72,11 +71,9 @@ def verify_imported(graph: Graph, network: Path, count: int | None,
     wrong = tuple(f"{row.quantizer}: {row.mismatches} of {row.samples} differ from node {row.node}"
                   for row in found.rows if row.mismatches)
     cut = f"{found.samples} (for time) of " if found.samples < found.wanted else ""
-    compared = (f"{cut}{len(integers)} samples ({', '.join(f'{len(p)} {w}' for p, w in zip(parts, WHAT))}) of "
+    each = ", ".join(f"{len(part)} {kind}" for kind, part in parts.items() if len(part))
+    compared = (f"{cut}{len(integers)} samples ({each}) of "
                 f"{prod(graph.input.output.shape)} elements at {len(found.rows)} places of {network.name} in "
                 f"{found.reference}" + (f"; {found.ties} ties that float32 breaks" if found.ties else "")
                 + (f"; least reached: {found.least.node}, {found.least.reached}" if found.least else ""))
     return Findings(found.samples, max(row.mismatches for row in found.rows), compared, wrong)
-
-
-WHAT = ("directed", "random", "held-out")

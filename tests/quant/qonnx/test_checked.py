@@ -105,7 +105,7 @@ def test_great_inputs_have_fewer_samples(monkeypatch: pytest.MonkeyPatch) -> Non
     model = CASES["gemm"](GENERAL).model
     monkeypatch.setattr(checked, "ELEMENTS", 60)
     found = checked.checked(imported_from(model), model).compared
-    assert found is not None and found.wanted == 10
+    assert found is not None and 10 <= found.wanted <= 15
 
 
 def test_a_file_is_imported_once_for_all_readers(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
