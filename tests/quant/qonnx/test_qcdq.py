@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import brevitas.nn as qnn
 import numpy as np
@@ -63,7 +65,13 @@ def agreeing(model: onnx.ModelProto, count: int = 16) -> Imported:
     return imported
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if name not in REFUSED])
+def slowly(values: Iterable[Any], quick: Collection[Any]) -> list[Any]:
+    """Parameters of which but ``quick`` are for the long run of the tests."""
+    return [value if value in quick else pytest.param(value, marks=pytest.mark.slow) for value in values]
+
+
+@pytest.mark.parametrize("name", slowly((name for name in MODULES if name not in REFUSED), (
+    "residual_unaligned", "zero_points", "branches", "upsampling")))
 def test_every_kind_of_module(name: str, tmp_path: Path) -> None:
     module, shape = made(name)
     agreeing(exported(module, shape, tmp_path))
@@ -81,11 +89,14 @@ def small(bits: int, weights: str, bias: str, act: type = Int8ActPerTensorFloat)
     return module.eval()
 
 
-@pytest.mark.parametrize(("bits", "weights", "bias"), [
-    (2, "plain", "8"), (3, "shifted", "none"), (4, "channels", "16"), (5, "shifted channels", "32"),
-    (6, "plain", "float"), (7, "channels", "32"), (8, "shifted channels", "8"), (8, "plain", "none"),
-])
-def test_weights_and_biases_of_every_kind(bits: int, weights: str, bias: str, tmp_path: Path) -> None:
+QUICK = ((2, "plain", "8"), (4, "channels", "16"), (5, "shifted channels", "32"))
+
+
+@pytest.mark.parametrize("kind", slowly((
+    *QUICK, (3, "shifted", "none"), (6, "plain", "float"), (7, "channels", "32"), (8, "shifted channels", "8"),
+    (8, "plain", "none"), *product(range(2, 9), ("shifted channels",), ("float", "16"))), QUICK))
+def test_weights_and_biases_of_every_kind(kind: tuple[int, str, str], tmp_path: Path) -> None:
+    bits, weights, bias = kind
     graph = agreeing(exported(small(bits, weights, bias), (1, 2, 5, 5), tmp_path)).graph
     layers = [node for node in graph if isinstance(node, (Conv, MatMul))]
     assert len(layers) == 2 and all(node.weight_format.bits <= bits + weights.startswith("shifted") for node in layers)
@@ -93,9 +104,10 @@ def test_weights_and_biases_of_every_kind(bits: int, weights: str, bias: str, tm
     assert [node.output.format.bits for node in graph if isinstance(node, Threshold)] == [bits]
 
 
-@pytest.mark.parametrize(("bits", "weights"), [(4, "plain"), (3, "shifted channels")])
-def test_what_torchs_newer_exporter_writes(bits: int, weights: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", slowly([(4, "plain"), (3, "shifted channels"), (8, "channels")], [(4, "plain")]))
+def test_what_torchs_newer_exporter_writes(kind: tuple[int, str], tmp_path: Path) -> None:
     """Float weights behind a quantizer of their own."""
+    bits, weights = kind
     model = exported(small(bits, weights, "float", ShiftedUint8ActPerTensorFloat), (1, 2, 5, 5), tmp_path, dynamo=True)
     floats = {tensor.name for tensor in model.graph.initializer if len(tensor.dims) == 4}
     assert any(node.op_type == "QuantizeLinear" and node.input[0] in floats for node in model.graph.node)
