@@ -83,6 +83,18 @@ def test_json_says_the_same(run: Run, network: Path) -> None:
     assert values["compared"] and all(row["mismatches"] == 0 for row in values["compared"])
 
 
+def test_quantizers_in_fixed_point_where_asked_for(run: Run, tmp_path: Path) -> None:
+    net = Net(0, (4,))
+    x = net.dense(net.quant("x", 0.125, 8), 4, 4)
+    onnx.save(net.model(net.quant(x, 0.375, 8)), tmp_path / "net.onnx")
+    result = run("import", "net.onnx", "--requantize", "fixed", "--json", "--check", 8)
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert any("in fixed point" in note and "as asked for" in note for note in found["notes"])
+    assert found["requantize"] == "fixed" and [n["op"] for n in found["nodes"]] == ["Input", "MatMul", "Requantize"]
+    assert_line(run("import", "net.onnx", "--requantize", "float"), 2, "--requantize")
+
+
 def test_a_graph_alone(run: Run, network: Path) -> None:
     assert run("import", network, "--out", "here.npz", "--check", "0").exit_code == 0
     assert quant.load("here.npz").name == "net"

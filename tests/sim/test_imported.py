@@ -26,7 +26,8 @@ def saved(folder: Path, model: ModelProto) -> Path:
 
 
 @pytest.mark.parametrize(("name", "options"), [
-    ("convolutions", {}), ("pixels", U8), ("pixels", {}), ("zero_points", {}), ("integer_operators", {}),
+    ("convolutions", {}), ("convolutions", {"requantize": "fixed"}),
+    ("pixels", U8), ("pixels", {}), ("zero_points", {}), ("integer_operators", {}),
 ])
 def test_what_was_imported_is_compared_again(tmp_path: Path, name: str, options: dict[str, object]) -> None:
     path = saved(tmp_path, CASES[name](GENERAL).model)
