@@ -71,9 +71,12 @@ def converted(arrivals: np.ndarray, a: int, b: int, step: int) -> np.ndarray:
     return arrivals
 
 
-def _spaced(times: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
-    """The earliest times not before ``times``, each at least ``weights`` (one cycle) after the one before."""
-    index = np.arange(len(times)) if weights is None else np.cumsum(weights)
+def _spaced(times: np.ndarray, at: np.ndarray | None = None) -> np.ndarray:
+    """The earliest times not before ``times``, each at least as long after another as their places ``at`` are apart.
+
+    Without places, each is at least one cycle after the one before.
+    """
+    index = np.arange(len(times)) if at is None else at
     return np.asarray(np.maximum.accumulate(times - index) + index)
 
 
@@ -121,24 +124,51 @@ def burst_depth(control: Control, repeats: int, interval: int, pace: float) -> i
 def _unhindered(control: Steps | Buffered, repeats: int) -> tuple[np.ndarray, int]:
     """When a unit gives its beats, for one sample, with input in each cycle and no hindrance; and its interval."""
     own = len(control.emits) * repeats
-    steps = np.arange(own)
+    marked = _marked(control)
     if isinstance(control, Buffered):
         beats = control.beats * repeats
         own = max(own, beats)
         _, every = _buffered(control, repeats, even(beats, own).valid, own, eager=True)
-        steps = every[-len(steps) :]
-    return steps[np.tile(np.asarray(control.emits, dtype=bool), repeats)], own
+        times = every[-len(marked) * repeats :]
+    else:
+        times = _places(marked, len(control.emits), repeats)
+    return times[np.tile(np.asarray(control.emits, dtype=bool)[marked], repeats)], own
 
 
-def _paced(steps: np.ndarray, emits: np.ndarray, pace: float) -> np.ndarray:
-    """The cycles of ``steps``, moved so that those that give a beat are ``pace`` cycles apart."""
+def _marked(control: Steps | Buffered) -> np.ndarray:
+    """The steps of a vector whose cycles say those of all others, which follow in the cycles after them.
+
+    That is the first and the last, those that take a beat, need or free more beats than the one before, or give a beat,
+    and those just before that. A long fold between them costs nothing to lay out.
+    """
+    emits = np.asarray(control.emits, dtype=bool)
+    marks = emits.copy()
+    marks[:-1] |= emits[1:]
+    marks[[0, -1]] = True
+    if isinstance(control, Steps):
+        marks |= np.atleast_2d(control.takes).any(axis=0)
+    else:
+        marks[1:] |= (np.diff(control.needs) != 0) | (np.diff(control.frees) != 0)
+    return np.flatnonzero(marks)
+
+
+def _places(marked: np.ndarray, length: int, vectors: int) -> np.ndarray:
+    """The places of the ``marked`` steps of so many ``vectors`` of ``length`` steps, among all steps."""
+    return (length * np.arange(vectors)[:, None] + marked).ravel()
+
+
+def _paced(times: np.ndarray, at: np.ndarray, emits: np.ndarray, total: int, pace: float) -> np.ndarray:
+    """The cycles of the steps at the places ``at`` of ``total``, moved so that those that give a beat are ``pace``
+    cycles apart.
+
+    :param emits: for each of these steps, whether it gives a beat.
+    """
     if pace <= 1:
-        return steps
-    every = np.tile(np.asarray(emits, dtype=bool), len(steps) // len(emits))
-    at = np.flatnonzero(every)
-    weights = np.ones(len(steps), dtype=np.int64)
-    weights[at] = np.maximum(1, int(np.ceil(pace)) - np.diff(at, prepend=at[-1] - len(steps)) + 1)
-    return _spaced(steps, weights)
+        return times
+    given = at[emits]
+    longer = np.zeros(len(at), dtype=np.int64)
+    longer[emits] = np.maximum(0, int(np.ceil(pace)) - np.diff(given, prepend=given[-1] - total))
+    return _spaced(times, at + np.cumsum(longer))
 
 
 def passes_beat_by_beat(control: Control) -> bool:
@@ -157,58 +187,60 @@ def run(
     :param eager: whether units that work on a buffer take their steps as soon as they can, or evenly.
     :param pace: cycles from one beat that it gives to the next, at least.
     """
-    if isinstance(control, Buffered):
-        taken, steps = _buffered(control, repeats, arrivals[0], interval, eager, pace)
-        return [taken], _emitted(control.emits, control.depth, repeats, steps)
     if isinstance(control, Slice):
         taken = _spaced(arrivals[0])
         return [taken], Emissions(taken + 1, taken)
-    assert isinstance(control, Steps)
-    steps = _paced(_asap(control, repeats, arrivals), control.emits, pace)
-    taken_by = [steps[np.tile(np.asarray(row, dtype=bool), SAMPLES * repeats)] for row in np.atleast_2d(control.takes)]
-    return taken_by, _emitted(control.emits, control.depth, repeats, steps)
+    if isinstance(control, Buffered):
+        taken, times = _buffered(control, repeats, arrivals[0], interval, eager, pace)
+        taken_by = [taken]
+    else:
+        taken_by, times = _asap(control, repeats, arrivals, pace)
+    issued = times[np.tile(np.asarray(control.emits, dtype=bool)[_marked(control)], SAMPLES * repeats)]
+    return taken_by, Emissions(issued + control.depth, issued)
 
 
-def _emitted(emits: np.ndarray, depth: int, repeats: int, steps: np.ndarray) -> Emissions:
-    issued = steps[np.tile(np.asarray(emits, dtype=bool), SAMPLES * repeats)]
-    return Emissions(issued + depth, issued)
-
-
-def _asap(control: Steps, repeats: int, arrivals: list[np.ndarray]) -> np.ndarray:
-    """The cycle of every step: as soon as its beats are there, one step per cycle."""
-    ready = np.zeros(SAMPLES * repeats * len(control.emits), dtype=np.int64)
-    for row, times in zip(np.atleast_2d(control.takes), arrivals):
-        takes = np.tile(np.asarray(row, dtype=bool), SAMPLES * repeats)
-        ready[takes] = np.maximum(ready[takes], times)
-    return _spaced(ready)
+def _asap(control: Steps, repeats: int, arrivals: list[np.ndarray], pace: float
+          ) -> tuple[list[np.ndarray], np.ndarray]:
+    """When each beat of each input is taken, and the cycle of every marked step: as soon as its beats are there."""
+    marked, length, vectors = _marked(control), len(control.emits), SAMPLES * repeats
+    at, emits = _places(marked, length, vectors), np.tile(np.asarray(control.emits, dtype=bool)[marked], vectors)
+    takes = [np.tile(np.asarray(row, dtype=bool)[marked], vectors) for row in np.atleast_2d(control.takes)]
+    ready = np.zeros(len(at), dtype=np.int64)
+    for row, times in zip(takes, arrivals):
+        ready[row] = np.maximum(ready[row], times)
+    steps = _paced(_spaced(ready, at), at, emits, length * vectors, pace)
+    return [steps[row] for row in takes], steps
 
 
 def _buffered(
     control: Buffered, repeats: int, arrivals: np.ndarray, interval: int, eager: bool, pace: float = 1
 ) -> tuple[np.ndarray, np.ndarray]:
-    """When each beat is written, which is when it comes if there is room, and the cycle of every step."""
-    count, beats = len(control.needs) * repeats, control.beats * repeats
-    sample = np.repeat(np.arange(SAMPLES), count)
-    base = np.repeat(np.arange(SAMPLES * repeats), len(control.needs)) * control.beats
-    needs, frees = np.tile(control.needs, SAMPLES * repeats) + base, np.tile(control.frees, SAMPLES * repeats) + base
+    """When each beat is written, which is when it comes if there is room, and the cycle of every marked step."""
+    marked, length, vectors = _marked(control), len(control.emits), SAMPLES * repeats
+    at, emits = _places(marked, length, vectors), np.tile(np.asarray(control.emits, dtype=bool)[marked], vectors)
+    base = np.repeat(np.arange(vectors) * control.beats, len(marked))
+    needs, frees = np.tile(control.needs[marked], vectors) + base, np.tile(control.frees[marked], vectors) + base
+    count, beats = len(marked) * repeats, control.beats * repeats
     room = np.arange(SAMPLES * beats) - control.capacity + 1  # beats that must have been freed
     freeing = np.minimum(np.searchsorted(frees, room, side="left"), len(frees) - 1)
+    del base, frees
 
     def written(steps: np.ndarray) -> np.ndarray:
         return _spaced(np.maximum(arrivals, np.where(room > 0, steps[freeing] + 1, arrivals.min())))
 
     taken = _spaced(arrivals)
     for _ in range(EAGER_ROUNDS if eager else 0):
-        steps = _spaced(np.where(needs > 0, taken[np.maximum(needs, 1) - 1] + 1, arrivals.min()))
-        steps = _paced(steps, control.emits, pace)
+        steps = _spaced(np.where(needs > 0, taken[np.maximum(needs, 1) - 1] + 1, arrivals.min()), at)
+        steps = _paced(steps, at, emits, length * vectors, pace)
         after = written(steps)
         if np.array_equal(after, taken):
             return taken, steps
         taken = after
     relative = arrivals.reshape(SAMPLES, beats) - interval * np.arange(SAMPLES)[:, None]
     latest = np.maximum.accumulate(relative.max(axis=0))
-    own = np.arange(count) * interval // count
+    own = at[:count] * interval // (length * repeats)
     some = needs[:count] > 0
     offset = int((latest[needs[:count][some] - 1] + 1 - own[some]).max())
-    steps = _paced(offset + np.tile(own, SAMPLES) + sample * interval, control.emits, pace)
+    steps = offset + (own + interval * np.arange(SAMPLES)[:, None]).ravel()
+    steps = _paced(steps, at, emits, length * vectors, pace)
     return written(steps), steps

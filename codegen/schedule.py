@@ -53,6 +53,11 @@ class Cell:
         raise NotImplementedError
 
 
+def _integers(values: np.ndarray) -> memoryview:
+    """``values`` as Python reads them one by one: a vector of a large map has millions of steps."""
+    return np.ascontiguousarray(values, dtype=np.int64).data
+
+
 class StepsCell(Cell):
     """A unit of :class:`~bitloom.hw.control.Steps`."""
 
@@ -60,7 +65,7 @@ class StepsCell(Cell):
         super().__init__(channels, inputs, outputs)
         takes = np.asarray(control.takes, dtype=bool)
         self._takes = [tuple(channel for channel, t in zip(self.inputs, column) if t) for column in takes.T]
-        self._emits = [int(e) for e in control.emits]
+        self._emits = _integers(control.emits)
         self._step = self._pipe = self._moves = self._issues = 0
         self._top = 1 << (control.depth - 1)
 
@@ -96,8 +101,8 @@ class BufferedCell(Cell):
 
     def __init__(self, channels: Channels, inputs: Sequence[int], outputs: Sequence[int], control: Buffered) -> None:
         super().__init__(channels, inputs, outputs)
-        self._needs, self._frees = [int(n) for n in control.needs], [int(n) for n in control.frees]
-        self._emits = [int(e) for e in control.emits]
+        self._needs, self._frees = _integers(control.needs), _integers(control.frees)
+        self._emits = _integers(control.emits)
         self._beats, self._capacity = control.beats, control.capacity
         self._step = self._pipe = self._moves = self._base = self._written = self._freed = 0
         self._top = 1 << (control.depth - 1)
