@@ -178,7 +178,10 @@ def import_exact(ctx: Context, op: Op) -> Value:
 @operator(*(kind for kind in SMOOTH if kind != "Pow"))
 def import_smooth(ctx: Context, op: Op) -> Value:
     """Functions that onnxruntime computes."""
-    schema = onnx.defs.get_schema(op.kind, ctx.model.opset)
-    given = {name: op.attribute(name) for name in schema.attributes}
+    try:
+        known = onnx.defs.get_schema(op.kind, ctx.model.opset).attributes
+    except onnx.defs.SchemaError:
+        op.fail(f"is no operator of opset {ctx.model.opset}", "export the model for a newer opset")
+    given = {name: op.attribute(name) for name in known}
     attributes = {k: v for k, v in given.items() if isinstance(v, (float, int, str))}
     return applied(ctx, op, ctx.value(op), op.kind, opset=ctx.model.opset, **attributes)

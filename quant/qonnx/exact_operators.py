@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .alone import alone
-from .exact import UNIT, Exact, Index, Near, Unjudged, parameter
+from .exact import UNIT, Exact, Index, Near, Unjudged
 from .exact_arithmetic import ZERO, add, divide, dot, extreme, multiply
 from .exact_elementwise import ELEMENTWISE, Rule
 from .exact_finn import quant_average, xnor
+from .exact_quantizers import parameter
 
 if TYPE_CHECKING:
     from onnx import NodeProto

@@ -54,7 +54,7 @@ OWN = (*QUANTIZERS, "Constant", "Trunc", "MultiThreshold", "DequantizeLinear")
 
 PIXEL = Format(8)
 FAULTS = (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError, AssertionError, RuntimeError,
-          StopIteration, MemoryError)
+          StopIteration, MemoryError, onnx.defs.SchemaError)
 """What a malformed operation can raise anywhere in numpy and onnx."""
 
 

@@ -97,6 +97,7 @@ IMAGE = (2, 4, 4)
     ("Resize", ("", np.array([2, 1, 2, 2], np.float32)), {"mode": "nearest"}, "positions alone"),
     ("Add", (np.ones(4),), {"axis": 1, "broadcast": 1}, "attribute axis = 1 is not understood"),
     ("Selu", (), {"alpha": "much"}, "Selu"),
+    ("Gelu", (), {}, "is no operator of opset 13"),
     ("DebugMarker", (), {"colour": "red"}, "colour"),
 ])
 def test_what_an_attribute_must_not_be(
