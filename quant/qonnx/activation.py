@@ -8,11 +8,12 @@ import numpy as np
 
 from ..formats import BIPOLAR, Format
 from ..graph import Input, Tensor
-from ..operators import Table, Threshold
+from ..operators import Reshape, Table, Threshold
 from . import fixed
 from .context import Context, View, operator
 from .op import Op
 from .quantizers import Quantizer, bipolar_quant, constant_quant, quant
+from .sharing import shared
 from .thresholds import bisect, pieces
 from .values import Const, Value
 
@@ -142,8 +143,20 @@ def _emit(ctx: Context, value: Value, quantizer: Quantizer, rows: np.ndarray, y_
     if quantizer.step == 1 and not own.bipolar and y_min <= least and greatest <= top and np.array_equal(
             np.clip(rows, least, greatest + 1), np.clip(np.arange(y_min + 1, top + 1), least, greatest + 1)[None]):
         return value.node
-    return ctx.emit("act", Threshold, (value.node,), value.shape, quantizer.format, quantizer.scale,
-                    thresholds=rows, y_min=y_min, y_step=quantizer.step)
+    return _thresholds(ctx, "act", value, rows, quantizer.format, quantizer.scale, y_min, quantizer.step)
+
+
+def _thresholds(ctx: Context, prefix: str, value: Value, rows: np.ndarray, form: Format,
+                scale: np.ndarray | None = None, y_min: int = 0, y_step: int = 1) -> str:
+    """The threshold node over ``value``, its rows one per channel where positions can share them."""
+    together = shared(ctx, value, rows)
+    if together is None:
+        return ctx.emit(prefix, Threshold, (value.node,), value.shape, form, scale, thresholds=rows, y_min=y_min,
+                        y_step=y_step)
+    node, rows = together
+    name = ctx.emit(prefix, Threshold, (node,), ctx.nodes[node].output.shape, form, scale, thresholds=rows, y_min=y_min,
+                    y_step=y_step)
+    return ctx.emit("reshape", Reshape, (name,), value.shape, form)
 
 
 def _turned(ctx: Context, value: Value, quantizer: Quantizer, rows: np.ndarray, signs: np.ndarray, y_min: int) -> str:
@@ -152,10 +165,16 @@ def _turned(ctx: Context, value: Value, quantizer: Quantizer, rows: np.ndarray, 
     levels = rows.shape[1]
     counted = np.where(falls, np.sort(1 - rows, axis=1), rows)
     index = Format.of_range(0, levels)
-    name = ctx.emit("level", Threshold, (value.node,), value.shape, index, thresholds=counted)
+    name = _thresholds(ctx, "level", value, counted, index)
     up = np.minimum(np.arange(index.hi + 1), levels)[None]
+    before, shape = ctx.nodes[name], value.shape
+    if isinstance(before, Reshape):  # positions share the thresholds, and so they share the table
+        name, = before.inputs
+        shape = ctx.nodes[name].output.shape
+        falls = falls[: shape[-1]]
     table = y_min + quantizer.step * np.where(falls, levels - up, up)
-    return ctx.emit("act", Table, (name,), value.shape, quantizer.format, quantizer.scale, table=table, x_min=0)
+    made = ctx.emit("act", Table, (name,), shape, quantizer.format, quantizer.scale, table=table, x_min=0)
+    return made if shape == value.shape else ctx.emit("reshape", Reshape, (made,), value.shape, quantizer.format)
 
 
 def _searched(ctx: Context, op: Op, value: Value, quantizer: Quantizer, lo: np.ndarray, hi: np.ndarray) -> str | None:
