@@ -165,9 +165,9 @@ def rounded(ctx: Context, op: Op, value: Value, kind: str) -> Value:
         return pending
     found = following(ctx, op.outputs[0], *ctx.extremes(op, pending))
     clipped = found.ops or any(isinstance(step, Elementwise) and step.op == "Clip" for step, _ in value.steps)
-    if not 0 < found.high - found.low <= (BOUNDED if clipped else FREE):
+    if found.high - found.low > (BOUNDED if clipped else FREE):
         return pending
-    low, high = int(found.low), int(found.high)
+    low, high = int(found.low), int(max(found.high, found.low + 1))  # it may be the same for every sum
 
     def integer(constants: tuple[np.ndarray, ...], x: np.ndarray) -> np.ndarray:
         return np.clip(ROUNDINGS[kind][0](x) + found.shift, low, high)

@@ -111,6 +111,13 @@ def test_the_input_is_quantized_as_the_file_does() -> None:
     assert imported.quantize(np.array([[0.0, 0.3, 0.375, 5.0, -5.0, -0.125]])).tolist() == [[0, 1, 2, 7, -8, 0]]
 
 
+def test_a_quantizer_that_gives_one_number_alone() -> None:
+    net = Net(5, (6,))
+    x = lsq(net, net.add("Add", net.dense(net.quant("x", 0.125, 4), 6, 4), 90.0), F(0.25), -8, 7)
+    model = net.model(net.quant(net.dense(x, 4, 3), 0.5, 4))
+    agree(imported_from(model), model, 10)
+
+
 def test_two_readers_share_one_quantizer() -> None:
     net = Net(2, (3, 4, 4))
     x = net.add("Conv", net.quant("x", 0.125, 6), net.weights((3, 3, 1, 1)))
