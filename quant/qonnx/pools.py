@@ -6,17 +6,20 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..formats import Format
 from ..operators import Pool
 from ..operators.spatial import extents
 from .arrange import last, mirrored
 from .context import Context, operator
 from .elementwise import applied
-from .linear import affine_operand
+from .layout import channel_axes, channel_axis
+from .linear import affine_operand, product
 from .op import Op
 from .ratios import spread
 from .shapes import listed
 from .spatial import Axes, Pads, entering, geometry, leaving, padded, placed
 from .values import Value, floats
+from .weights import Weights
 
 
 def _framed(op: Op, spatial: Axes) -> tuple[Axes, Axes, Pads]:
@@ -152,32 +155,52 @@ def _averaged(ctx: Context, op: Op, value: Value, kernel: Axes, stride: Axes, pa
 
 @operator("ReduceMean", "ReduceSum", "ReduceMax")
 def import_reduce(ctx: Context, op: Op) -> Value:
-    """A global pool over all axes but the batch and one, the channels."""
+    """A pool over whole axes of positions; sums and means over the channels are a product with ones."""
     value = ctx.elements(op) if op.kind == "ReduceMax" else ctx.value(op)
-    ndim = value.index.ndim
+    old, ndim = value.index.shape, value.index.ndim
     axes = listed(ctx, op, "axes", 1)
     if op.flag("noop_with_empty_axes", 0) and not axes:
         op.fail("has no axes, and noop_with_empty_axes leaves all elements as they are", "export the model without it")
     if any(not -ndim <= a < ndim for a in axes or ()):
-        op.fail(f"axes {axes} do not fit a tensor of shape {value.index.shape}", "export the model again")
-    kept = sorted({a % ndim for a in axes}) if axes else list(range(ndim))
-    channel = [i for i in range(1, ndim) if i not in kept]
-    if len(channel) != 1 or ndim not in (3, 4) or 0 in kept:
-        op.fail(f"reduces the axes {kept} of a tensor of shape {value.index.shape}", "reduce positions alone")
-    moved = replace(value, index=np.moveaxis(value.index, channel[0], 1))
-    spatial = moved.index.shape[2:]
-    if op.kind == "ReduceMax":
-        rising = _rising(ctx, op, last(ctx, op, moved))
-        name = ctx.emit("pool", Pool, (rising.node,), (*(1,) * len(spatial), rising.channels),
-                        ctx.nodes[rising.node].output.format, rising.scale, kind="max", kernel=spatial, stride=spatial)
-        made = replace(placed(name, ctx.nodes[name].output.shape), scale=rising.scale, zero=rising.zero,
-                       offset=rising.offset, steps=rising.steps, type=rising.type)
+        op.fail(f"axes {axes} do not fit a tensor of shape {old}", "export the model again")
+    reduced = sorted({a % ndim for a in axes}) if axes else list(range(ndim))
+    still = [k for k in range(ndim) if k not in (*reduced, value.batch)]
+    if value.batch in reduced:
+        op.fail(f"reduces the axes {reduced} of a tensor of shape {old}, the batch too", "reduce other axes alone")
+    channels = channel_axes(value)
+    if op.kind != "ReduceMax" and (not still or (len(reduced) == 1 and channels and not set(channels) & set(still))):
+        made = _over_channels(ctx, op, value, reduced)
     else:
-        counted = np.ones(spatial) if op.kind == "ReduceMean" else None
-        made = _averaged(ctx, op, last(ctx, op, moved), spatial, spatial, ((0, 0),) * len(spatial), counted)
-    shape = [1 if i in kept else n for i, n in enumerate(value.index.shape)]
+        if ndim not in (3, 4) or not still:
+            op.fail(f"reduces the axes {reduced} of a tensor of shape {old}", "reduce positions alone")
+        made = _over_positions(ctx, op, value, reduced, channel_axis(value, still))
+    shape = [1 if k in reduced else n for k, n in enumerate(old)]
     if not op.flag("keepdims", 1):
-        shape = [n for i, n in enumerate(shape) if i not in kept]
+        shape = [n for k, n in enumerate(shape) if k not in reduced]
     return replace(made, index=made.index.reshape(shape))
 
 
+def _over_positions(ctx: Context, op: Op, value: Value, reduced: list[int], channel: int) -> Value:
+    """A pool whose windows are as long as the input along ``reduced`` axes: the tensor with 1 in their place."""
+    kernel = tuple(n if k in reduced else 1 for k, n in enumerate(value.index.shape) if k not in (0, channel))
+    moved = last(ctx, op, replace(value, index=np.moveaxis(value.index, channel, 1)))
+    if op.kind == "ReduceMax":
+        rising = _rising(ctx, op, moved)
+        shape = (*(n // k for n, k in zip(rising.shape, kernel)), rising.channels)
+        name = ctx.emit("pool", Pool, (rising.node,), shape, ctx.nodes[rising.node].output.format, rising.scale,
+                        kind="max", kernel=kernel, stride=kernel)
+        made = replace(placed(name, shape), scale=rising.scale, zero=rising.zero, offset=rising.offset,
+                       steps=rising.steps, type=rising.type)
+    else:
+        counted = np.ones(moved.shape[:-1]) if op.kind == "ReduceMean" else None
+        made = _averaged(ctx, op, moved, kernel, kernel, ((0, 0),) * len(kernel), counted)
+    return replace(made, index=np.moveaxis(made.index, 1, channel))
+
+
+def _over_channels(ctx: Context, op: Op, value: Value, reduced: list[int]) -> Value:
+    """A product with ones: over the channels at each position, or over all elements."""
+    rows = value.index.reshape(1, -1) if len(reduced) > 1 else np.moveaxis(value.index, reduced[0], -1)
+    count = rows.shape[-1]
+    ones = np.ones((1, count), np.int64)
+    made = product(ctx, op, replace(value, index=rows), Weights(ones, ones.astype(np.float64), Format(1)), "sum")
+    return applied(ctx, op, made, "Div", np.float32(count)) if op.kind == "ReduceMean" else made

@@ -75,7 +75,8 @@ def _front(graph: Graph) -> list[np.ndarray]:
     first = next((node for node in graph if isinstance(node, MatMul | Conv)), None)
     if isinstance(first, MatMul) and first.weights.shape[1] == prod(shape):
         return list(first.weights[:DIRECTED])
-    if not isinstance(first, Conv) or first.groups != 1 or first.weights.shape[-1] != shape[-1]:
+    if not isinstance(first, Conv) or first.groups != 1 or first.weights.shape[-1] != shape[-1] or (
+            len(first.kernel) != len(shape) - 1):
         return []
     steps = [np.arange(n) // dilation % k for n, dilation, k in zip(shape, first.dilation, first.kernel)]
     return [row[np.ix_(*steps)].ravel() for row in first.weights[:DIRECTED]]

@@ -250,6 +250,32 @@ def test_a_shortcut_that_adds_channels_of_constants(kind: str) -> None:
     agree(imported, model, count=10)
 
 
+@pytest.mark.parametrize("keep", [0, 1])
+@pytest.mark.parametrize("axes", [[3], [2], [1], [2, 3], [1, 2, 3], [-1, -2]], ids=str)
+@pytest.mark.parametrize("kind", ["ReduceMean", "ReduceSum", "ReduceMax"])
+def test_reductions_along_any_axes(kind: str, axes: list[int], keep: int) -> None:
+    net = Net(2, (3, 4, 5))
+    x = net.add("Conv", net.quant("x", 0.125, 6), net.weights((4, 3, 3, 3)), pads=[1] * 4)
+    x = net.quant(x, 0.21, 5)
+    if kind == "ReduceSum":
+        x = net.add(kind, x, np.array(axes), keepdims=keep)
+    else:
+        x = net.add(kind, x, axes=axes, keepdims=keep)
+    model = net.model(net.quant(x, 0.15, 5))
+    if kind == "ReduceMax" and 1 in axes:
+        with pytest.raises(ImportFailure, match="ReduceMax"):
+            imported_from(model)
+    else:
+        agree(imported_from(model), model, count=4)
+
+
+def test_a_mean_over_one_axis_leaves_a_sequence() -> None:
+    net = Net(2, (3, 4, 5))
+    x = net.quant(net.add("ReduceMean", net.quant("x", 0.125, 6), axes=[3], keepdims=0), 0.1, 5)
+    model = net.model(net.quant(net.add("Conv", x, net.weights((3, 3, 3))), 0.3, 4))
+    agree(imported_from(model), model, count=8)
+
+
 def test_constants_beside_features() -> None:
     net = Net(3, (5,))
     x = net.quant(net.dense(net.quant("x", 0.125, 5), 5, 4), 0.25, 4)
