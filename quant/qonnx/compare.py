@@ -101,6 +101,15 @@ class Compared:
         counted = [row for row in self.rows if row.kind == "quantizer" and row.reached.seen is not None]
         return min(counted, key=lambda row: row.reached.share, default=None)
 
+    @property
+    def reach(self) -> str:
+        """How far the samples reached, in words; empty where nothing is counted."""
+        least = self.least
+        if least is None:
+            return ""
+        return f"least reached: {least.node} ({least.quantizer}), {least.reached}" if least.reached.share < 1 else \
+            "reached: every level of every quantizer"
+
     def summary(self) -> dict[str, object]:
         """What is kept with a graph that agreed with its file."""
         least = self.least
@@ -120,8 +129,7 @@ class Compared:
         if self.refused:
             lines.append(f"  because {'; '.join(self.refused)}")
         if self.least is not None:
-            lines.append(f"  least reached: {self.least.node} ({self.least.quantizer}), {self.least.reached}"
-                         if self.least.reached.share < 1 else "  reached: every level of every quantizer")
+            lines.append(f"  {self.reach}")
         lines += [f"  not tested: {row.node} ({row.quantizer}) is {row.reached.least} in all samples"
                   for row in self.rows if row.kind == "quantizer" and row.reached.seen == 1 != row.reached.levels]
         return lines

@@ -75,5 +75,5 @@ def verify_imported(graph: Graph, network: Path, count: int | None,
     compared = (f"{cut}{len(integers)} samples ({each}) of "
                 f"{prod(graph.input.output.shape)} elements at {len(found.rows)} places of {network.name} in "
                 f"{found.reference}" + (f"; {found.ties} ties that float32 breaks" if found.ties else "")
-                + (f"; least reached: {found.least.node}, {found.least.reached}" if found.least else ""))
+                + (f"; {found.reach}" if found.reach else ""))
     return Findings(found.samples, max(row.mismatches for row in found.rows), compared, wrong)
