@@ -226,8 +226,23 @@ def test_an_input_of_integers_is_what_the_graph_takes() -> None:
     imported = imported_from(model)
     assert imported.graph.input.output.format == Format(8)
     assert meaning(imported) == (1.0, 0.0)
+    agree(imported, model, 12)
     with pytest.raises(ImportFailure, match=r"takes integers of type uint8, and u8 at scale 0\.00392"):
         imported_from(model, input_format=Format(8), input_scale=1 / 255)
+
+
+def test_four_bits_throughout_and_bytes_behind_a_cast() -> None:
+    net = Net(0, (6,), opset=21)
+    w = net.add("DequantizeLinear", typed(net, "INT4", net.rng.integers(-7, 8, (6, 4))), 0.125)
+    x = net.add("MatMul", net.add("DequantizeLinear", "x", 0.25, typed(net, "INT4", 3)), w)
+    four = of_input(net.model(net.add("QuantizeLinear", x, 0.25, typed(net, "UINT4", 3)), TensorProto.UINT4), "INT4")
+    net = Net(0, (2, 4, 4), opset=21)
+    x = net.add("Conv", net.add("Mul", net.add("Cast", "x", to=1), np.float32(1 / 255)), net.weights((3, 2, 2, 2)))
+    pixels = of_input(net.model(net.quant(x, 0.1, 5)), "UINT8")
+    for model, form in ((four, Format(4, True)), (pixels, Format(8))):
+        imported = imported_from(model)
+        assert imported.graph.input.output.format == form and not any("assumed" in note for note in imported.notes)
+        agree(imported, model, 12)
 
 
 @pytest.mark.parametrize("name", ["FLOAT16", "BFLOAT16", "BOOL", "STRING"])
@@ -240,8 +255,10 @@ def test_an_input_of_other_numbers_is_refused(name: str) -> None:
 def test_a_double_input_is_taken_where_it_is_made_single_at_once() -> None:
     net = Net(0, (6,))
     x = net.quant(net.add("Cast", "x", to=1), 0.25, 4)
-    imported = imported_from(of_input(net.model(net.quant(net.dense(x, 6, 4), 0.5, 4)), "DOUBLE"))
+    model = of_input(net.model(net.quant(net.dense(x, 6, 4), 0.5, 4)), "DOUBLE")
+    imported = imported_from(model)
     assert imported.graph.input.output.format == Format(4, True)
+    agree(imported, model, 12)
     with pytest.raises(ImportFailure, match="computes in float64"):
         imported_from(of_input(net.model(net.quant(net.dense(net.add("Mul", "x", 2.0), 6, 4), 0.5, 4)), "DOUBLE"))
 
