@@ -73,23 +73,24 @@ class SampleBuffer(wiring.Component):
         return m
 
     def _play(self, m, read_port, filled, played):
-        """Reads a beat's words one per cycle into a shift register, then offers it."""
+        """Reads a beat's words one per cycle into a shift register, then offers it.
+
+        The register holds the elements' own bits first and what fills up their bytes behind them, so that the payload
+        is one run of bits: the accelerator's input stays one port of the emitted module.
+        """
         beat_words = self._lanes * self._element.bytes
-        beat = Signal(beat_words * self._word_bits, reset_less=True)
+        register = Signal(beat_words * self._word_bits, name="beat", reset_less=True)
         place = Signal(range(self._words))
         arrived = Signal()
         lane_bits = self._element.bytes * self._word_bits
+        order = sorted(range(len(register)), key=lambda bit: bit % lane_bits >= self._element.shape.width)
+        beat = Cat(register[order.index(bit)] for bit in range(len(register)))
         m.d.comb += read_port.addr.eq(Cat(played[0], place))
-        m.d.comb += [
-            self.o.payload.as_value().eq(
-                Cat(
-                    beat[lane * lane_bits : lane * lane_bits + self._element.shape.width] for lane in range(self._lanes)
-                )
-            )
-        ]
+        m.d.comb += self.o.payload.as_value().eq(register)
         m.d.sync += arrived.eq(0)
         with m.If(arrived):
-            m.d.sync += beat.eq(Cat(beat, read_port.data)[self._word_bits :])
+            shifted = Cat(beat, read_port.data)[self._word_bits :]
+            m.d.sync += register.eq(Cat(shifted[bit] for bit in order))
 
         count = Signal(range(beat_words))
         with m.FSM(name="state"):

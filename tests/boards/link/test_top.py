@@ -4,7 +4,7 @@
 import re
 
 import pytest
-from amaranth import Module, unsigned
+from amaranth import Module, signed, unsigned
 from amaranth.back import rtlil
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -109,6 +109,34 @@ def test_ports_and_modules_are_named_plainly(bench, leds):
     ports = {name: width for width, name in re.findall(r"wire width (\d+) (?:input|output) \d+ +\\(\w+)", body)}
     assert ports == {"clk": "1", "rx": "1", "tx": "1", **({"led": "3"} if leds else {})}
     assert "cell \\top.accelerator \\accelerator" in body and "cell \\top.link \\link" in body
+
+
+class Adds(wiring.Component):
+    """Takes four elements at a time, whatever their bits, and gives their sum."""
+
+    def __init__(self, bits):
+        super().__init__(
+            {
+                "i": In(stream.Signature(data.ArrayLayout(signed(bits), 4))),
+                "o": Out(stream.Signature(data.ArrayLayout(signed(bits), 1))),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.d.comb += [self.i.ready.eq(self.o.ready), self.o.valid.eq(self.i.valid)]
+        m.d.comb += self.o.p[0].eq(sum(self.i.p[lane] for lane in range(4)))
+        return m
+
+
+@pytest.mark.parametrize("bits", [1, 5, 8, 9, 12, 16, 17])
+def test_the_accelerators_input_is_one_port(bits):
+    """Elements that do not fill their bytes leave gaps in what the host sends, and none in the payload."""
+    top = Top(Adds(bits), clock_hz=CLOCK, baud=CLOCK / 4, elements=8, results=1, design_id=1)
+    text = rtlil.convert(top, name="top", emit_src=False)
+    body = text[text.index("module \\top.accelerator\n") :].split("\nend\n")[0]
+    inputs = {name: int(width) for width, name in re.findall(r"wire width (\d+) input \d+ +\\(\w+)", body)}
+    assert inputs["i__payload"] == 4 * bits
 
 
 class NoVector(wiring.Component):
