@@ -10,6 +10,7 @@ from ..formats import Format
 from ..operators import Conv, DepthToSpace, MatMul, Reshape
 from .context import Context
 from .op import Op
+from .reorder import reordered
 from .values import Value
 
 _ONE_BIT = Format(1)
@@ -27,11 +28,13 @@ def arrange(ctx: Context, op: Op, value: Value, order: np.ndarray) -> Value:
 
     Nothing where that is the present order, a ``Reshape`` where only the shape differs; channels are chosen by a
     product with a one-hot matrix, positions by a depthwise convolution with a one-hot kernel, blocks by
-    ``DepthToSpace``.
+    ``DepthToSpace``, features of a dense layer by the order of its rows.
     """
     if order.shape == value.shape and np.array_equal(order.ravel(), np.arange(value.size)):
         return value
     result = _reshaped(ctx, op, value, order) or _shuffled(ctx, value, order) or _selected(ctx, op, value, order)
+    if result is None and (moved := reordered(ctx, value, order.ravel())) is not None:
+        result = _reshaped(ctx, op, moved, np.arange(value.size).reshape(order.shape))
     if result is None:
         op.fail("its operand's elements would have to be put into another order than a stream can be",
                 "transpose or reshape whole channels only, or flatten before")

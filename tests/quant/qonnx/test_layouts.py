@@ -276,6 +276,26 @@ def test_a_mean_over_one_axis_leaves_a_sequence() -> None:
     agree(imported_from(model), model, count=8)
 
 
+@pytest.mark.parametrize("scales", [False, True])
+@pytest.mark.parametrize("kind", ["Conv", "ConvTranspose", "Resize"])
+def test_a_picture_of_the_features_of_a_dense_layer(kind: str, scales: bool) -> None:
+    """A decoder: the layer's rows take the order that a picture has, where the file puts channels first."""
+    net = Net(2, (4,))
+    x = net.dense(net.quant("x", 0.125, 6), 4, 32, 4, net.rng.uniform(0.05, 0.2, (32, 1)) if scales else 0.125)
+    x = net.quant(net.add("Add", x, net.rng.normal(0, 0.5, 32)), 0.2, 4)
+    x = net.add("Reshape", x, np.array([1, 2, 4, 4]))
+    if kind == "Resize":
+        x = net.add("Resize", x, "", np.array([1, 1, 2, 2], np.float32), **NEAREST)
+    if kind == "ConvTranspose":
+        x = net.add(kind, x, net.weights((2, 3, 2, 2)), strides=[2, 2])
+    else:
+        x = net.add("Conv", x, net.weights((3, 2, 3, 3)), pads=[1] * 4)
+    model = net.model(net.quant(x, 0.317, 4))
+    imported = imported_from(model)
+    assert [node.op for node in imported.graph][:4] == ["Input", "MatMul", "Threshold", "Reshape"]
+    agree(imported, model, count=20)
+
+
 def test_constants_beside_features() -> None:
     net = Net(3, (5,))
     x = net.quant(net.dense(net.quant("x", 0.125, 5), 5, 4), 0.25, 4)
