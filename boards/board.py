@@ -14,8 +14,9 @@ from pydantic import BeforeValidator, Field
 
 from bitloom import RequestError
 from bitloom.codegen.families import Resources
+from bitloom.files.yaml_file import read_yaml
 
-from .schema import Strict, nearest, read_yaml, validated
+from .schema import Strict, nearest, validated
 
 DEFAULT = "icebreaker"
 """The board of those who name none."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from dataclasses import asdict, replace
@@ -13,12 +12,25 @@ from typing import Any
 
 from bitloom import RequestError, __version__, codegen
 from bitloom.codegen import Plan, Resources
+from bitloom.files.text import read_text
+from bitloom.files.yaml_file import BYTES
 from bitloom.quant import Graph, load, save
 from bitloom.quant.provenance import uncompared, warning
 
 from . import board as boards
 from .board import Board
-from .compiled import DESIGN, MANIFEST, TOP, Compiled, clock_of, known, load_build, manifest_of, original
+from .compiled import (
+    DESIGN,
+    MANIFEST,
+    TOP,
+    Compiled,
+    clock_of,
+    known,
+    load_build,
+    manifest_of,
+    original,
+    write_manifest,
+)
 from .design import GRAPH, QUICK_LUTS, Design, resolve_model, write_design
 from .files import locked, make_folder, write_text
 from .fingerprint import digest, of_request
@@ -142,11 +154,11 @@ def _compile(design: Design, out: Path, progress: Progress, strict: bool) -> Com
         write_text(make_folder(compiled.top.parent) / compiled.top.name, text)
         write_text(compiled.constraints, constraints(board, pins))
         _begin_report(compiled, time.monotonic() - start)
-        write_text(out / MANIFEST, json.dumps({
+        write_manifest(out, {
             "bitloom": __version__, "fingerprint": fingerprint, "model": original(design.model, out),
             "top": digest([text.encode()]),
             "foldings": {name: asdict(folding) for name, folding in plan.foldings.items()},
-        }, indent=1))
+        })
         if plan.unproven:
             step.note(plan.unproven)
         if why := too_large(board, compiled.interface.elements, compiled.interface.element.bits):
@@ -249,7 +261,7 @@ def _write_request(design: Design, board: Board, out: Path) -> None:
         name = BOARD
         source = Path(design.board)
         if source.resolve() != (out / BOARD).resolve():
-            write_text(out / BOARD, source.read_text(encoding="utf-8"))
+            write_text(out / BOARD, read_text(source, BYTES))
     write_design(design.model_copy(update={"model": GRAPH, "board": name}), out / DESIGN)
 
 

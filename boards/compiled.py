@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
@@ -11,11 +10,14 @@ from typing import Any
 from bitloom import RequestError, codegen
 from bitloom.codegen import Folding, Plan
 from bitloom.codegen.families import family as family_of
+from bitloom.files.json_file import read_sealed, sealed
+from bitloom.files.text import shown
 from bitloom.quant import Graph, load
 
 from . import board as boards
 from .board import Board
 from .design import GRAPH, Design, load_design, origin, resolve_model
+from .files import write_text
 from .fingerprint import digest, of_request
 from .flow import FLOWS
 from .pins import SUFFIX, Pins, pins_of
@@ -73,9 +75,16 @@ def load_build(build_dir: str | Path) -> Compiled:
     out = Path(build_dir)
     manifest = manifest_of(out)
     if not manifest or not (out / TOP).is_file():
-        raise RequestError(f"{out}: holds no compiled design; run `bitloom compile` or `bitloom build` first")
+        raise RequestError(f"{out}: holds no compiled design, or its {MANIFEST} is damaged; run `bitloom compile` or "
+                           "`bitloom build` first")
     design = load_design(out / DESIGN)
-    return known(design, boards.load(design.board), load(out / GRAPH), out, manifest)
+    compiled = known(design, boards.load(design.board), load(out / GRAPH), out, manifest)
+    try:
+        compiled.plan.stages  # noqa: B018  (made once and kept)
+    except (ValueError, TypeError, KeyError, ArithmeticError) as error:
+        raise RequestError(f"{out}: {DESIGN}, {GRAPH} and {MANIFEST} do not belong together "
+                           f"({shown(str(error), 200)}); run `bitloom compile` again") from error
+    return compiled
 
 
 def known(design: Design, board: Board, graph: Graph, out: Path, manifest: dict[str, Any]) -> Compiled:
@@ -115,12 +124,13 @@ def outdated(out: Path) -> str:
 
 
 def manifest_of(out: Path) -> dict[str, Any]:
-    """The manifest in ``out``; empty where there is none, or none that can be read."""
-    try:
-        manifest = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return manifest if isinstance(manifest, dict) else {}
+    """The manifest in ``out``; empty where there is none, or none as it was written."""
+    return read_sealed(out / MANIFEST)
+
+
+def write_manifest(out: Path, manifest: dict[str, Any]) -> None:
+    """Write ``manifest`` into ``out``, so that one that was edited since is none."""
+    write_text(out / MANIFEST, sealed(manifest))
 
 
 def clock_of(design: Design, board: Board) -> float:

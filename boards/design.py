@@ -13,12 +13,13 @@ import yaml
 from pydantic import Field, field_validator
 
 from bitloom import RequestError
+from bitloom.files.yaml_file import read_yaml
 from bitloom.quant import Graph
 from bitloom.quant.files import SUFFIXES, read
 
 from . import board as boards
 from .files import write_text
-from .schema import Strict, nearest, read_yaml, validated
+from .schema import Strict, nearest, validated
 
 GRAPH = "graph.npz"
 NETWORK = "network.yaml"

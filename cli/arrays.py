@@ -9,9 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from bitloom import RequestError
-
-LIMIT = 1 << 32
-"""Bytes that the arrays of an archive may have once they are unpacked."""
+from bitloom.files.arrays import PLENTY, RATIO
 
 KINDS = ".npy, .npz or .csv"
 
@@ -42,8 +40,9 @@ def _member(path: Path, name: str) -> np.ndarray:
     if wanted not in held:
         raise RequestError(f"{path}: must hold one array, or one called {name!r}, and holds "
                            f"{', '.join(map(repr, held)) or 'none'}")
-    if held[wanted] > LIMIT:
-        raise RequestError(f"{path}: array {wanted!r} has {held[wanted]} bytes, and {LIMIT} are the limit; use .npy")
+    if held[wanted] > max(PLENTY, RATIO * path.stat().st_size):
+        raise RequestError(f"{path}: array {wanted!r} would become {held[wanted]:,} bytes, more than {RATIO} times the "
+                           "file; use .npy")
     with np.load(path, allow_pickle=False) as archive:
         return np.asarray(archive[wanted])
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import uuid
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from bitloom.files.arrays import NUMBERS, ArrayFileError, read_npz
+from bitloom.files.json_file import DamagedError, parse_json
 
 HEADER = "header"
 
@@ -34,27 +35,19 @@ def write_archive(path: str | Path, header: Mapping[str, object], arrays: Mappin
         partial.unlink(missing_ok=True)
 
 
-def read_archive(path: str | Path) -> tuple[dict[str, object], dict[str, np.ndarray]]:
-    """Header and arrays of an archive, which never runs code from the file (no pickles)."""
+def read_archive(path: str | Path, *, numbers: int = NUMBERS) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Header and arrays of an archive, which never runs code from the file (no pickles).
+
+    :param numbers: how many numbers the arrays may hold together; see :mod:`bitloom.files.arrays` for what else is
+        limited.
+    """
     try:
-        with Path(path).open("rb") as file:
-            if not file.read(1):
-                raise ArchiveError("the file is empty")
-            with zipfile.ZipFile(file) as members:
-                broken = members.testzip()
-            if broken is not None:
-                raise ArchiveError(f"{broken} fails its checksum")
-            file.seek(0)
-            with np.load(file, allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in archive.files}
-        header = json.loads(str(arrays.pop(HEADER)))
-    except FileNotFoundError:
-        raise ArchiveError("there is no such file") from None
+        arrays = read_npz(path, numbers=numbers, texts=HEADER)
+        header = parse_json(str(arrays.pop(HEADER)))
     except KeyError:
         raise ArchiveError("it has no header") from None
-    except (OSError, EOFError, ValueError, TypeError, AttributeError, RuntimeError, MemoryError, zlib.error,
-            zipfile.BadZipFile) as error:
-        raise ArchiveError(" ".join(f"{type(error).__name__}: {error}".split())) from error
-    if not isinstance(header, dict):
-        raise ArchiveError("its header is not a mapping")
+    except DamagedError as error:
+        raise ArchiveError(f"its header {error}") from None
+    except ArrayFileError as error:
+        raise ArchiveError(str(error)) from error
     return header, arrays

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import traceback
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -24,6 +23,7 @@ from bitloom.boards.report.record import Figures, check
 from bitloom.boards.tools import suite
 from bitloom.codegen import FitError
 from bitloom.codegen.engines import ENGINES
+from bitloom.files.json_file import read_sealed, sealed
 
 MEMORY = "outcome.json"
 """Where a point's folder remembers that nothing better can be built from the same inputs."""
@@ -82,7 +82,7 @@ def run_point(design: Design, folder: Path, stage: str, progress: Progress = SIL
         outcome = _remembered(Outcome(design, folder), key) or _built(design, folder, stage, progress)
         if outcome.status in LASTING:
             known = {name: value for name, value in asdict(outcome).items() if name not in ("design", "folder")}
-            write_text(make_folder(folder) / MEMORY, json.dumps({"key": key, "outcome": known}, indent=1))
+            write_text(make_folder(folder) / MEMORY, sealed({"key": key, "outcome": known}))
         return outcome
     except BitloomError as error:
         return Outcome(design, folder, "failed", str(error))
@@ -145,11 +145,8 @@ def _key(design: Design, stage: str) -> str:
 
 def _remembered(outcome: Outcome, key: str) -> Outcome | None:
     """The outcome that the folder remembers for ``key``, if there is one."""
-    try:
-        memory = json.loads((outcome.folder / MEMORY).read_text(encoding="utf-8"))
-        return replace(outcome, **memory["outcome"]) if memory["key"] == key else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    memory = read_sealed(outcome.folder / MEMORY)
+    return replace(outcome, **memory["outcome"]) if memory.get("key") == key else None
 
 
 def _logged(error: Exception, folder: Path) -> str:

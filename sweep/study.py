@@ -15,8 +15,9 @@ from pydantic import BeforeValidator
 from bitloom import RequestError
 from bitloom.boards import board
 from bitloom.boards.design import NETWORK, Design, beside, make_design, resolve_model, short_name
-from bitloom.boards.schema import Strict, read_yaml, validated
+from bitloom.boards.schema import Strict, validated
 from bitloom.codegen import TARGETS
+from bitloom.files.yaml_file import read_yaml
 
 LONGEST = 40
 """Characters up to which foldings are spelled out in the name of a point."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import tempfile
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bitloom import WorkError
+from bitloom.files.json_file import read_sealed, sealed
 
 from ..board import Board
 from ..files import disk_errors, make_folder, settle, write_text
@@ -84,7 +84,7 @@ class Workbench:
                 with suppress(OSError):
                     shutil.rmtree(folder)
         entry = {"key": key, "products": self._digests(products), "values": values, "seconds": self.seconds[name]}
-        write_text(self.out / CACHE, json.dumps({**self._cache(), name: entry}, indent=1))
+        write_text(self.out / CACHE, sealed({**self._cache(), name: entry}))
         return values
 
     def run(self, step: str, tool: Tool, arguments: Sequence[str], folder: Path,
@@ -95,11 +95,7 @@ class Workbench:
         self.seconds[step] = round(self.seconds.get(step, 0) + seconds, 3)
 
     def _cache(self) -> dict[str, Any]:
-        try:
-            cache = json.loads((self.out / CACHE).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return cache if isinstance(cache, dict) else {}
+        return read_sealed(self.out / CACHE)
 
     def _digests(self, products: Sequence[str]) -> dict[str, str]:
         return {name: _digest((self.out / name).read_bytes()) for name in products if (self.out / name).is_file()}

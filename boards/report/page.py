@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import base64
-import json
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from bitloom import RequestError, __version__
+from bitloom.files.json_file import DamagedError, read_json
 
 from ..files import write_text
 from . import figures, floorplan, samples
 from .record import check, read
 
 FILE = "report.html"
+
+PLACEMENT_BYTES = 1 << 24
+"""Bytes that the placement may have; the largest device's has half as many."""
 
 
 def render(build_dir: str | Path, stale: str = "") -> Path:
@@ -57,8 +60,12 @@ def render(build_dir: str | Path, stale: str = "") -> Path:
 
 
 def _placement(folder: Path) -> dict[str, str]:
-    path = folder / "placement.json"
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+    """Cell name → its place; nothing where there is no such file, or none that can be read."""
+    try:
+        placement = read_json(folder / "placement.json", PLACEMENT_BYTES)
+    except (FileNotFoundError, DamagedError):
+        return {}
+    return {cell: place for cell, place in placement.items() if isinstance(place, str)}
 
 
 def _embedded(svg: Path) -> str:

@@ -17,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from bitloom import RequestError
+from bitloom.files.json_file import DamagedError, read_json
+from bitloom.files.text import shown
 
 from ..files import make_folder, write_text
 
@@ -28,8 +30,8 @@ FILE = "report.json"
 LEVELS = ("model", "rtl", "netlist", "top", "bitstream")
 """The rungs of the ladder, lowest first."""
 
-Count = Annotated[int, Field(strict=True, ge=0)]
-Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(strict=True, ge=0, le=1 << 62)]
+Amount = Annotated[float, Field(ge=0, le=1e18, allow_inf_nan=False)]
 
 
 class _Section(BaseModel):
@@ -134,13 +136,13 @@ def read(build_dir: str | Path) -> dict[str, Any]:
     """What ``report.json`` in ``build_dir`` holds; empty where there is none yet."""
     path = Path(build_dir) / FILE
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_json(path)
     except FileNotFoundError:
         return {}
-    except (ValueError, UnicodeDecodeError) as error:
+    except DamagedError as error:
         raise RequestError(f"{path}: damaged ({error}); remove it and build again") from None
     check(values, str(path))
-    return dict(values)
+    return values
 
 
 def update(build_dir: str | Path, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -188,11 +190,11 @@ def of_plan(plan: Plan) -> dict[str, Any]:
 
 
 def _problem(error: ErrorDetails) -> str:
-    key = ".".join(str(part) for part in error["loc"] if part != "[key]")
+    key = ".".join(f"{part:.40}" if isinstance(part, str) else str(part) for part in error["loc"] if part != "[key]")
     if error["type"] == "extra_forbidden":
-        near = get_close_matches(str(error["loc"][-1]), _keys(error["loc"]), 1)
+        near = get_close_matches(str(error["loc"][-1])[:80], _keys(error["loc"]), 1)
         return f"a report has no key {key!r}" + (f"; did you mean {near[0]!r}?" if near else "")
-    return f"{key}: {error['msg'][0].lower()}{error['msg'][1:]}, not {error['input']!r:.60}"
+    return f"{key}: {error['msg'][0].lower()}{error['msg'][1:]}, not {shown(error['input'])}"
 
 
 def _keys(location: tuple[int | str, ...]) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from bitloom import quant
+from bitloom.files.arrays import ArrayFileError, read_npz
 
 from ..files import make_folder, replacing
 
@@ -39,13 +40,13 @@ def keep(build_dir: str | Path, inputs: np.ndarray, labels: np.ndarray, image: t
 
 
 def kept(build_dir: str | Path) -> tuple[np.ndarray, np.ndarray, tuple[int, int]] | None:
-    """What :func:`keep` put there: inputs, labels, rows × columns; None where there is nothing."""
-    path = Path(build_dir) / FILE
-    if not path.exists():
+    """What :func:`keep` put there: inputs, labels, rows × columns; None where there is nothing, or nothing whole."""
+    try:
+        arrays = read_npz(Path(build_dir) / FILE)
+        rows, columns = arrays["image"]
+        return arrays["inputs"], arrays["labels"], (int(rows), int(columns))
+    except (ArrayFileError, KeyError, ValueError, TypeError):
         return None
-    with np.load(path, allow_pickle=False) as archive:
-        rows, columns = archive["image"]
-        return archive["inputs"], archive["labels"], (int(rows), int(columns))
 
 
 def pictures(build_dir: str | Path) -> list[Picture]:

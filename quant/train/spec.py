@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, cast
 
-import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from bitloom import RequestError
+from bitloom.files.text import shown
+from bitloom.files.yaml_file import read_yaml
 
 from .data import SOURCES, source
 from .layers import (
@@ -106,21 +107,10 @@ class NetworkSpec(Section):
         return self
 
 
-class _Loader(yaml.SafeLoader):
-    """A safe loader that refuses a key given twice, where PyYAML would silently keep the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=deep) for key, _ in node.value]  # type: ignore[no-untyped-call]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is given twice", node.start_mark)
-        return super().construct_mapping(node, deep=deep)
-
-
 def parse_spec(values: object, source: str = "network") -> NetworkSpec:
     """The specification that the mapping ``values`` describes; :class:`RequestError` names key, rule and value."""
     if not isinstance(values, dict):
-        raise RequestError(f"{source}: must be a mapping of keys to values, not {values!r:.60}")
+        raise RequestError(f"{source}: must be a mapping of keys to values, not {shown(values)}")
     try:
         return NetworkSpec.model_validate(values)
     except ValidationError as error:
@@ -133,32 +123,24 @@ def load_spec(path: str | Path) -> NetworkSpec:
     """Read a ``network.yaml``, or the one in the folder ``path``."""
     path = Path(path)
     path = path / "network.yaml" if path.is_dir() else path
-    try:
-        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
-    except FileNotFoundError:
-        raise RequestError(f"{path}: there is no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise RequestError(f"{path}: cannot be read ({error})") from None
-    except yaml.YAMLError as error:
-        raise RequestError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    return parse_spec(values, str(path))
+    return parse_spec(read_yaml(path), str(path))
 
 
 def _problem(error: ErrorDetails) -> str:
     place = error["loc"]
     if place[:1] == ("layers",) and len(place) > 2:
         place = (*place[:2], *place[3:])  # without the kind of the layer
-    key = ".".join(map(str, place))
+    key = ".".join(f"{part:.40}" if isinstance(part, str) else str(part) for part in place)
     value = error["input"]
     if not place:
         return error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
-        return f"{key}: no such key (its value is {value!r:.60}); {_known(error['loc'])}"
+        return f"{key}: no such key (its value is {shown(value)}); {_known(error['loc'])}"
     if error["type"] == "missing":
         return f"{key}: must be given"
     rule = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ").removeprefix("String should ")
     rule = rule if rule.startswith("must") else f"must be {rule}" if not rule.startswith("match") else f"must {rule}"
-    return f"{key}: {rule}, not {value!r:.60}"
+    return f"{key}: {rule}, not {shown(value)}"
 
 
 def _known(location: tuple[int | str, ...]) -> str:

@@ -69,7 +69,7 @@ def test_defaults(tmp_path):
         ("clock_mhz: 25", "clock_mhz: -1", "clock_mhz: must be greater than 0, not -1"),
         ("allow_timing_failure: true", "allow_timing_failure: 3", "failure: must be a valid boolean, not 3"),
         ("pe: 4", "ep: 4", r"unknown key layers\.fc1\.ep \(known: pe, simd, lanes, memory, template, group, tables\)"),
-        ("fc1:", "1:", "layers: names that YAML reads as numbers or as yes and no must stand in quotes, not"),
+        ("fc1:", "1:", "key '1' must be text: put it in quotes"),
         ("pe: 4", "pe: 0", r"layers\.fc1\.pe: must be greater than or equal to 1, not 0"),
         ("pe: 4", "pe: 2.5", r"layers\.fc1\.pe: must be a valid integer.*, not 2\.5"),
         ("memory: block", "memory: lut", r"layers\.fc1\.memory: must be 'block' or 'distributed', not 'lut'"),

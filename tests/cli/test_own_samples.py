@@ -193,9 +193,10 @@ def test_text_is_integers_unless_it_is_not(tmp_path: Path) -> None:
 
 
 def test_an_archive_that_unfolds_too_far_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    np.savez_compressed(tmp_path / "x.npz", x=np.zeros(4000))
-    monkeypatch.setattr("bitloom.cli.arrays.LIMIT", 30000)
-    with pytest.raises(RequestError, match="has 32128 bytes, and 30000 are the limit"):
+    np.savez_compressed(tmp_path / "x.npz", x=np.zeros(100_000))
+    assert read_array(tmp_path / "x.npz", "x").shape == (100_000,)
+    monkeypatch.setattr("bitloom.cli.arrays.PLENTY", 30000)
+    with pytest.raises(RequestError, match="would become 800,128 bytes, more than 400 times"):
         read_array(tmp_path / "x.npz", "x")
 
 

@@ -69,7 +69,7 @@ MISTAKES = [
     ("0.25", "1.5", "training.moved: must be less than or equal to 1, not 1.5"),
     ("epochs: 2", "epochs: 0", "training.epochs: must be greater than or equal to 1, not 0"),
     ("seed: 3", "seed: 3\nseed: 4", "key 'seed' is given twice"),
-    ("{bits: 3}", "{bits: 3", "not YAML: "),
+    ("{bits: 3}", "{bits: 3", "not valid YAML"),
 ]
 
 
@@ -148,7 +148,7 @@ def test_what_is_no_image_is_not_moved(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "[1, 2]", "just words", "42"])
 def test_not_a_mapping(tmp_path: Path, text: str) -> None:
-    with pytest.raises(RequestError, match="must be a mapping of keys to values"):
+    with pytest.raises(RequestError, match="must hold keys and values"):
         load_spec(write(tmp_path, text))
 
 
@@ -161,7 +161,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_no_object_is_built_from_yaml(tmp_path: Path) -> None:
-    with pytest.raises(RequestError, match="not YAML: could not determine a constructor"):
+    with pytest.raises(RequestError, match=r"tag .*python/object.* is not known"):
         load_spec(write(tmp_path, "name: !!python/object/apply:os.getcwd []\n"))
 
 
