@@ -107,6 +107,22 @@ def import_transpose(ctx: Context, op: Op) -> Value:
     return replace(value, index=value.index.transpose(perm), batch=perm.index(value.batch))
 
 
+@operator("Expand", "Tile")
+def import_expand(ctx: Context, op: Op) -> Value:
+    """Nothing, where no element is repeated: exporters write the tensor's own shape."""
+    value = _any(ctx, op)
+    shape, given = full_shape(ctx, value), [int(n) for n in ctx.array(op, 1).ravel()]
+    if op.kind == "Expand":
+        given = [1] * (len(shape) - len(given)) + given
+        same = len(given) == len(shape) and all(n in (1, m) for n, m in zip(given, shape))
+    else:
+        same = all(n == 1 for n in given)
+    if not same:
+        op.fail(f"repeats elements of a tensor of shape {shape} ({given})", "leave it out in front of Mul, which "
+                "repeats a gate by itself, or upsample with Resize")
+    return value
+
+
 def listed(ctx: Context, op: Op, name: str, at: int) -> tuple[int, ...] | None:
     """Integers that are an attribute in older opsets and an input in newer ones."""
     array = ctx.optional(op, at)

@@ -330,7 +330,8 @@ def truncation(domain: str) -> Case:
 def chatter(domain: str) -> Case:
     """What exporters leave between the operators that count: constants as nodes, identities, factors, shapes."""
     net, x = _net(domain, 2, 4, 4)
-    x = net.add("Dropout", net.add("Identity", x))
+    x = net.add("Expand", net.add("Dropout", net.add("Identity", x)), np.array([1, 2, 4, 1]))
+    x = net.add("Tile", x, np.ones(4, int))
     shape = net.add("Concat", net.add("Unsqueeze", net.add("Gather", net.add("Shape", x), np.int64(0)), np.array([0])),
                     np.array([-1]), axis=0)
     x = net.add("Reshape", x, shape)

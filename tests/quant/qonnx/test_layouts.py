@@ -93,12 +93,17 @@ def _enlarged(net: Net, x: str) -> str:
     return net.dense(net.add("Flatten", net.add("MaxPool", x, kernel_shape=[4, 2], strides=[4, 2])), 16, 3)
 
 
+def _expanded(net: Net, x: str) -> str:
+    return net.dense(net.add("Flatten", net.add("Expand", x, np.array([4, 4, 1, 4]))), 64, 3)
+
+
 def _joined(net: Net, x: str) -> str:
     x = net.add("Concat", x, np.full((4, 1, 4, 4), 0.75), axis=1)
     return net.dense(net.add("Reshape", x, np.array([4, 80])), 80, 3)
 
 
-@pytest.mark.parametrize("body", [_computed, _constant, _merged, _samples_second, _all_of_it, _enlarged, _joined])
+@pytest.mark.parametrize("body", [_computed, _constant, _merged, _samples_second, _all_of_it, _enlarged, _expanded,
+                                  _joined])
 def test_a_batch_in_other_places(body: Callable[[Net, str], str]) -> None:
     net, x = features()
     agree_at_once(batched(net, net.quant(body(net, x), 0.25, 6), 4), 4)
@@ -116,13 +121,17 @@ def _one(net: Net, x: str) -> str:
     return str(net.add("Gather", x, np.int64(1), axis=0))
 
 
+def _repeated(net: Net, x: str) -> str:
+    return str(net.add("Tile", x, np.array([2, 1, 1, 1])))
+
+
 def _own(net: Net, x: str) -> str:
     return str(net.add("Add", net.add("Flatten", x), net.rng.normal(0, 1, (4, 64))))
 
 
 @pytest.mark.parametrize(("body", "words"), [
     (_mixed, "4 samples of shape"), (_some, "some of the 4 samples"), (_one, "some of the 4 samples"),
-    (_own, "differs among the 4 samples")])
+    (_repeated, "repeats elements"), (_own, "differs among the 4 samples")])
 def test_what_tells_samples_apart_is_refused(body: Callable[[Net, str], str], words: str) -> None:
     net, x = features()
     with pytest.raises(ImportFailure, match=words):
