@@ -103,15 +103,17 @@ def _repeated(times: np.ndarray, samples: int, interval: int) -> np.ndarray:
     return np.concatenate([times, (last + interval * np.arange(1, samples + 1)[:, None]).ravel()])
 
 
-def burst_depth(control: Control, repeats: int, interval: int, pace: float) -> int:
+def burst_depth(control: Control, repeats: int, own: int, interval: int, pace: float) -> int:
     """Beats of a queue behind a unit whose beats leave one each ``pace`` cycles; 0 if it can stand still meanwhile.
 
     A rigid pipeline that gives its beats in bursts, ``gap[j]`` cycles apart when nothing hinders it, takes
     Σ max(gap[j], pace) cycles for a sample if it stands still for each beat that cannot leave.
+
+    :param own: cycles that the unit itself takes for a sample: its buffer may hold it up more than its steps and beats.
     """
     if isinstance(control, Slice) or pace <= 1:
         return 0
-    at, own = _unhindered(control, repeats)
+    at = _unhindered(control, repeats, own)
     gaps = np.diff(np.append(at, at[0] + own))
     if np.maximum(gaps, pace).sum() <= interval:
         return 0
@@ -121,18 +123,15 @@ def burst_depth(control: Control, repeats: int, interval: int, pace: float) -> i
     return int((index + 1 - np.searchsorted(left, given - 1, side="right")).max())
 
 
-def _unhindered(control: Steps | Buffered, repeats: int) -> tuple[np.ndarray, int]:
-    """When a unit gives its beats, for one sample, with input in each cycle and no hindrance; and its interval."""
-    own = len(control.emits) * repeats
+def _unhindered(control: Steps | Buffered, repeats: int, own: int) -> np.ndarray:
+    """When a unit gives its beats, for one sample, with input as quickly as it can take it and no hindrance."""
     marked = _marked(control)
     if isinstance(control, Buffered):
-        beats = control.beats * repeats
-        own = max(own, beats)
-        _, every = _buffered(control, repeats, even(beats, own).valid, own, eager=True)
+        _, every = _buffered(control, repeats, even(control.beats * repeats, own).valid, own, eager=True)
         times = every[-len(marked) * repeats :]
     else:
         times = _places(marked, len(control.emits), repeats)
-    return times[np.tile(np.asarray(control.emits, dtype=bool)[marked], repeats)], own
+    return times[np.tile(np.asarray(control.emits, dtype=bool)[marked], repeats)]
 
 
 def _marked(control: Steps | Buffered) -> np.ndarray:

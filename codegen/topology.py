@@ -153,7 +153,9 @@ class Topology:
         sized = []
         for node in units(self.graph):
             component, links, pace = components[node.name], self.into(node.name), paces[node.name]
-            bursts[node.name] = queues.burst_depth(component.control, vectors(self.graph, node), interval, pace)
+            repeats = vectors(self.graph, node)
+            own = component.interval * repeats
+            bursts[node.name] = queues.burst_depth(component.control, repeats, own, interval, pace)
             pace = 1 if bursts[node.name] else pace
             ahead = [_burst(link, bursts) for link in links]
             come = [queues.converted(emissions[link.source].valid + (queues.LATENCY if burst else 0), link.a, link.b,
@@ -161,8 +163,7 @@ class Topology:
             queued = [False] * len(links)
             while True:
                 arrivals = [times + queues.LATENCY if late else times for times, late in zip(come, queued)]
-                taken, emitted = queues.run(component.control, vectors(self.graph, node), arrivals, interval, eager,
-                                            pace)
+                taken, emitted = queues.run(component.control, repeats, arrivals, interval, eager, pace)
                 depths = [queues.depth_needed(times, take, emissions[link.source].lag + (queues.LATENCY if late else 0),
                                               interval)
                           for times, take, link, late in zip(arrivals, taken, links, queued)]

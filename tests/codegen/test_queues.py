@@ -40,15 +40,16 @@ def test_as_if_every_step_were_laid_out(seed: int, monkeypatch: pytest.MonkeyPat
     for _ in range(60):
         control, beats = random_control(rng)
         repeats, pace = int(rng.integers(1, 5)), float(rng.choice([1, 1.5, 2, 3, 7]))
-        interval = int(max(len(control.emits), *beats) * repeats * rng.choice([1, 1.3, 2]))  # type: ignore[union-attr]
+        own = max(len(control.emits), *beats) * repeats  # type: ignore[union-attr]
+        interval = int(own * rng.choice([1, 1.3, 2]))
         arrivals = [queues._spaced(queues.even(count * repeats, interval).valid + rng.integers(9) +
                                    np.tile(rng.integers(0, 6, count * repeats), queues.SAMPLES)) for count in beats]
         for eager in (True, False):
             some = queues.run(control, repeats, arrivals, interval, eager, pace)
-            burst = queues.burst_depth(control, repeats, interval, pace)
+            burst = queues.burst_depth(control, repeats, own, interval, pace)
             monkeypatch.setattr(queues, "_marked", lambda control: np.arange(len(control.emits)))
             every = queues.run(control, repeats, arrivals, interval, eager, pace)
-            assert burst == queues.burst_depth(control, repeats, interval, pace)
+            assert burst == queues.burst_depth(control, repeats, own, interval, pace)
             monkeypatch.setattr(queues, "_marked", marked)
             assert all(np.array_equal(a, b) for a, b in zip(some[0], every[0], strict=True))
             assert np.array_equal(some[1].valid, every[1].valid) and np.array_equal(some[1].issued, every[1].issued)
@@ -66,3 +67,11 @@ def test_a_long_fold_takes_no_room() -> None:
     assert tracemalloc.get_traced_memory()[1] < 100_000_000
     tracemalloc.stop()
     assert len(taken) == 4 * positions * queues.SAMPLES and len(given.valid) == positions * queues.SAMPLES
+
+
+def test_a_unit_that_its_buffer_holds_up_has_no_time_to_stand_still() -> None:
+    # Six steps, nine beats, room for five of them: a vector each 10 cycles, and its two beats follow one another.
+    needs, frees = np.array([4, 4, 8, 8, 9, 9]), np.array([4, 4, 5, 5, 9, 9])
+    control = Buffered(9, 5, needs, frees, np.array([0, 0, 0, 0, 1, 1], dtype=bool), 3)
+    assert queues.burst_depth(control, 18, 180, 180, 2) > 0
+    assert queues.burst_depth(control, 18, 180, 198, 2) == 0
