@@ -15,6 +15,7 @@ from bitloom import RequestError, WorkError
 
 from ..console import Screen
 from ..errors import Command
+from .report import print_warning
 
 if TYPE_CHECKING:
     from bitloom.quant import Format, Graph
@@ -191,7 +192,6 @@ def _named(graph: Graph, classes: str | None) -> Graph:
 
 def _report(screen: Screen, graph: Graph, imported: Imported, path: Path) -> None:
     """Print the graph, what was inferred, what was compared."""
-    from bitloom.quant.provenance import warning
     from bitloom.quant.reals import entry_of
     from bitloom.quant.samples import ASSUMED
 
@@ -204,8 +204,9 @@ def _report(screen: Screen, graph: Graph, imported: Imported, path: Path) -> Non
     if entry.assumed:
         screen.warn(ASSUMED)
     rows = [] if imported.compared is None else imported.compared.rows
-    for line in [warning(graph)] if imported.compared is None else imported.compared.lines():
+    for line in [] if imported.compared is None else imported.compared.lines():
         screen.say(line)
+    print_warning(screen, graph)
     if "accuracy" in graph.metadata:
         screen.say(f"{graph.metadata['accuracy']:.2%} of {graph.metadata['samples']} held-out samples of "
                    f"{graph.metadata['dataset']}")

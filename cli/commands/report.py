@@ -66,4 +66,4 @@ def print_warning(screen: Screen, graph: Graph) -> None:
     from bitloom.quant.provenance import warning
 
     if line := warning(graph):
-        screen.say(line)
+        screen.warn(line)
