@@ -92,13 +92,13 @@ def _sum(ctx: Context, op: Op, left: Value, right: Value, sign: int) -> Value:
 
 def _wider(ctx: Context, multipliers: np.ndarray, left: Value, right: Value) -> int:
     """How many bits more the sum has than one with multipliers of 1."""
-    wide, plain = [], []
-    for at, value in enumerate((left, right)):
-        lo, hi = ctx.ranges[value.node]
-        peak = np.maximum(np.abs(lo), np.abs(hi))
-        wide.append(int((peak * np.abs(multipliers[:, at])).max()))
-        plain.append(int(peak.max()))
-    return max(sum(wide), 1).bit_length() - max(sum(plain), 1).bit_length()
+    bits = []
+    for factors in (multipliers, np.sign(multipliers)):
+        ends = [np.sort([bound * factors[:, at] for bound in ctx.ranges[value.node]], axis=0)
+                for at, value in enumerate((left, right))]
+        low, high = (int(side) for side in ((ends[0] + ends[1])[0].min(), (ends[0] + ends[1])[1].max()))
+        bits.append(Format.of_range(low, high).bits)
+    return bits[0] - bits[1]
 
 
 def _common_sign(op: Op, multipliers: np.ndarray) -> int:
