@@ -6,9 +6,11 @@ import re
 
 import numpy as np
 import pytest
-from support.graphs import random_samples
+from support.graphs import graph_of, random_samples
 
 from bitloom import RequestError, WorkError, quant
+from bitloom.boards.build import compile_design
+from bitloom.boards.design import make_design
 from bitloom.sim.batch import run_batch
 
 
@@ -50,3 +52,16 @@ def test_verilog_that_does_not_compile_is_one_error_with_its_log(build):
     compiled = build(lambda text: text.replace("module accelerator(", "module accelerator(((", 1))
     with pytest.raises(WorkError, match=r"must have one port|does not compile|holds no module"):
         run_batch(compiled, random_samples(compiled.graph, 4))
+
+
+@pytest.mark.slow
+def test_more_results_than_two_bytes_count(tmp_path):
+    shape = (257, 256, 1)
+    table = quant.Table("y", ("x",), quant.Tensor(shape, quant.Format(4)), np.array([[0, 3, 1, 15, 7, 2, 9, 4]]), 0)
+    graph = graph_of(quant.Tensor(shape, quant.Format(3)), table)
+    quant.save(graph, tmp_path / "large.npz")
+    compiled = compile_design(make_design(str(tmp_path / "large.npz"), "ulx3s-85f"), tmp_path / "out")
+    samples = random_samples(graph, 3)
+    result = run_batch(compiled, samples)
+    assert (result.samples, result.mismatches, result.outputs.shape[1]) == (3, 0, 65_792)
+    assert np.array_equal(result.outputs, quant.run(graph, samples).reshape(3, -1))
