@@ -17,9 +17,13 @@ from bitloom.codegen.families import Resources
 from bitloom.files.yaml_file import read_yaml
 
 from .schema import Strict, nearest, validated
+from .trust import NAME, NEXTPNR, PACK, PROGRAMMER, check_options, check_platform
 
 DEFAULT = "icebreaker"
 """The board of those who name none."""
+
+_WORD = f"^{NAME}$"
+"""A word of a tool's command line, which cannot be taken for an option or a path."""
 
 Count = Annotated[int, Field(strict=True, ge=0)]
 
@@ -61,7 +65,7 @@ class Board(Strict):
     title: str
     family: Literal["ice40", "ecp5", "gowin"]
     platform: str
-    device: str | None = None
+    device: Annotated[str, Field(pattern=_WORD)] | None = None
     clock: str | None = None
     uart: Count = 0
     uart_pins: UARTPins | None = None
@@ -71,7 +75,7 @@ class Board(Strict):
     grid: tuple[Count, Count]
     nextpnr: tuple[str, ...] = ()
     pack: tuple[str, ...] = ()
-    programmer: str | None = None
+    programmer: Annotated[str, Field(pattern=_WORD)] | None = None
     programmer_options: tuple[str, ...] = ()
     notes: str = ""
 
@@ -117,7 +121,8 @@ def names() -> list[str]:
 
 
 def load(name_or_path: str | Path) -> Board:
-    """The board called ``name_or_path``, or described by the YAML file of that name.
+    """The board called ``name_or_path``, or described by the YAML file of that name, which runs nothing of its own
+    unless it is trusted (:mod:`~bitloom.boards.trust`).
 
     :raises RequestError: no such board (the message names the nearest and all of them), or a mistake in its file.
     """
@@ -129,7 +134,11 @@ def load(name_or_path: str | Path) -> Board:
     else:
         raise RequestError(f"no board is called {text!r}{nearest(text, names())} (boards: {', '.join(names())}; or the "
                            "path of a board's own YAML file)")
-    return validated(Board, read_yaml(path), str(path))
+    found = validated(Board, read_yaml(path), str(path))
+    check_platform(str(path), found.platform)
+    for key, known in (("nextpnr", NEXTPNR), ("pack", PACK[found.family]), ("programmer_options", PROGRAMMER)):
+        check_options(str(path), key, getattr(found, key), known)
+    return found
 
 
 def _uart(number: int, pins: UARTPins) -> Any:

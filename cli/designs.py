@@ -30,6 +30,19 @@ BUILDS = Path("build")
 """Where builds are, below the working directory."""
 
 
+def _trust(ctx: click.Context, parameter: click.Parameter, given: bool) -> None:
+    """From here to the command's end, believe boards' files."""
+    if given:
+        from bitloom.boards.trust import trusting
+
+        ctx.with_resource(trusting())
+
+
+trust_option = click.option("--trust-platform", is_flag=True, expose_value=False, is_eager=True, callback=_trust,
+                            help="Let a board's own YAML file name any class and any option of tools: it can run code.")
+"""For every command that reads a board's file."""
+
+
 def design_arguments(command: F) -> F:
     """Give ``command`` the argument DESIGN and its options; they arrive as keywords for the functions below."""
     for decorate in reversed([
@@ -40,6 +53,7 @@ def design_arguments(command: F) -> F:
         click.option("--fps", type=click.FloatRange(min=0, min_open=True), metavar="N",
                      help="Take the smallest circuit that reaches N samples per second."),
         click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Build folder [build/<design>]."),
+        trust_option,
     ]):
         command = decorate(command)
     return command

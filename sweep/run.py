@@ -18,6 +18,7 @@ from bitloom import WorkError
 from bitloom.boards.design import Design
 from bitloom.boards.files import locked
 from bitloom.boards.progress import SILENT, Progress, Step
+from bitloom.boards.trust import trusted, trusting
 
 from .plot import draw
 from .point import Outcome, run_point
@@ -72,7 +73,7 @@ def _side_by_side(
     others = set(multiprocessing.active_children())
     context = multiprocessing.get_context("spawn")  # threads and locks of this process are nothing to inherit
     todo, running = deque(designs), dict[Future[Outcome], tuple[Step, ExitStack]]()
-    with ProcessPoolExecutor(min(jobs, len(designs)), context, _prepare) as pool, ExitStack() as shown:
+    with ProcessPoolExecutor(min(jobs, len(designs)), context, _prepare, (trusted(),)) as pool, ExitStack() as shown:
         try:
             while todo or running:
                 while todo and len(running) < jobs:
@@ -118,8 +119,9 @@ class _Within:
 _busy = False
 
 
-def _prepare() -> None:
-    """In a new process: the one that started it decides what an interrupt means."""
+def _prepare(trust: bool) -> None:
+    """In a new process: the one that started it decides what an interrupt means, and whether boards are believed."""
+    trusting(trust).__enter__()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _stop)
 

@@ -8,11 +8,13 @@ from typing import Any
 import click
 
 from ..console import Screen
+from ..designs import trust_option
 from ..errors import Command
 
 
 @click.command(cls=Command, short_help="List the boards, or show one.")
 @click.argument("name", required=False)
+@trust_option
 def boards(name: str | None, as_json: bool) -> None:
     """List the boards, or show all that is known of the one called NAME (or of a board's own YAML file)."""
     from bitloom.boards import board

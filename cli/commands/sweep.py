@@ -10,7 +10,7 @@ import click
 from bitloom import WorkError
 
 from ..console import Screen
-from ..designs import TARGETS
+from ..designs import TARGETS, trust_option
 from ..errors import Command
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ STAGES = ("estimate", "synthesis", "route")
               help="Where results and the points' folders go [build/sweep/<study>].")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
               help="Points under way at a time, each in a process of its own.")
+@trust_option
 def sweep(requests: tuple[str, ...], out: Path | None, jobs: int, as_json: bool, **varied: Any) -> None:
     """Build every combination of MODELs, boards, targets and rates, and compare them.
 

@@ -8,6 +8,7 @@ from bitloom import RequestError
 from bitloom.boards.board import DEFAULT, Board, load, names
 from bitloom.boards.flow import FLOWS
 from bitloom.boards.link import baud_divisor
+from bitloom.boards.trust import trusting
 
 OWN = """
 name: mine
@@ -104,7 +105,8 @@ def test_a_file_that_is_not_there(tmp_path):
 
 @pytest.mark.parametrize("platform", ["nothing", "amaranth_boards.nothing.Board", "amaranth_boards.icebreaker.Other"])
 def test_platform_must_be_a_class(tmp_path, platform):
-    board = load(write(tmp_path, OWN.replace("amaranth_boards.icebreaker.ICEBreakerPlatform", platform)))
+    with trusting():
+        board = load(write(tmp_path, OWN.replace("amaranth_boards.icebreaker.ICEBreakerPlatform", platform)))
     with pytest.raises(RequestError, match=f"board mine: platform must be the dotted name of a class.*{platform}"):
         board.make_platform()
 
