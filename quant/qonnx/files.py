@@ -9,6 +9,7 @@ from pathlib import Path
 import onnx
 from onnx.external_data_helper import uses_external_data
 
+from .external import tensors
 from .model import read
 
 
@@ -20,8 +21,8 @@ def copy(source: str | Path, target: str | Path) -> None:
     source, target = Path(source), Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     bare = onnx.load(source, load_external_data=False)
-    tensors = [*bare.graph.initializer, *(a.t for node in bare.graph.node for a in node.attribute if a.HasField("t"))]
-    whole = source.read_bytes() if not any(map(uses_external_data, tensors)) else read(source).SerializeToString()
+    beside = any(map(uses_external_data, tensors(bare.graph)))
+    whole = read(source).SerializeToString() if beside else source.read_bytes()
     partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
     try:
         partial.write_bytes(whole)

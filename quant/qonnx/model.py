@@ -16,12 +16,13 @@ from google.protobuf.message import DecodeError
 
 from .annotations import Datatype, datatypes
 from .domains import RUNTIME, STANDARD, known
+from .external import draw_in
 from .failure import ImportFailure
 from .op import Op
 from .types import FLOAT, YOUNGER, name_of
 
 SIZE_LIMIT = 1 << 30
-"""Bytes that a file may have."""
+"""Bytes that a file may have, with what lies in files beside it."""
 
 ELEMENTS_LIMIT = 1 << 25
 """Elements that one sample of any tensor may have."""
@@ -64,7 +65,9 @@ def read(path: str | Path) -> onnx.ModelProto:
             raise ImportFailure(f"{path}: is empty; export the model again")
         if size > SIZE_LIMIT:
             raise ImportFailure(f"{path}: has {size} bytes, and {SIZE_LIMIT} are the limit; export a smaller model")
-        return onnx.load(path)
+        proto = onnx.load(path, load_external_data=False)
+        draw_in(proto, path, SIZE_LIMIT - size)
+        return proto
     except ImportFailure:
         raise
     except OSError as error:

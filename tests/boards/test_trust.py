@@ -53,7 +53,7 @@ def test_only_platforms_of_amaranth_boards_are_named(tmp_path: Path, platform: s
     ("ice40", "nextpnr: [--seed, --run]", "nextpnr: --seed must be followed by a value"),
     ("ice40", "pack: [-v]", "pack: must be options among none, not '-v'"),
     ("ecp5", "pack: [--compress, --svf, /etc/passwd]", "pack: must be options among --compress"),
-    ("ecp5", "pack: [--freq, 38.8, --bit=/x]", "pack: must be options among --compress"),
+    ("ecp5", "pack: [--freq, '38.8', --bit=/x]", "pack: must be options among --compress"),
     ("gowin", "pack: [evil]", "pack: must be options among --mspi_as_gpio"),
     ("ice40", "programmer_options: [--cable, ../x]", "programmer_options: --cable must be followed by"),
     ("ice40", "programmer_options: [--dump-flash]", "programmer_options: must be options among --cable"),

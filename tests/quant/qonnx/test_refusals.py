@@ -267,3 +267,35 @@ def test_an_impossible_input(tmp_path: Path, options: dict[str, object], words: 
     line = refusal(path, **options)
     for word in words:
         assert word in line
+
+
+@pytest.mark.parametrize(("changes", "words"), [
+    ({"location": "../weights.bin"}, "which is not below the file's own folder"),
+    ({"location": "/etc/passwd"}, "which is not below the file's own folder"),
+    ({"location": "link.bin"}, "which is not below the file's own folder"),
+    ({"location": "nowhere.bin"}, "and there is no such file"),
+    ({"location": "."}, "and there is no such file"),
+    ({"length": str(1 << 50)}, "export the model again"),
+    ({"offset": str(1 << 50)}, "export the model again"),
+])
+def test_external_data_are_looked_at_before_they_are_read(tmp_path: Path, changes: dict[str, str], words: str) -> None:
+    path = tmp_path / "inner" / "bad.onnx"
+    path.parent.mkdir()
+    onnx.save_model(good(), path, save_as_external_data=True, location="weights.bin", size_threshold=0)
+    (tmp_path / "weights.bin").write_bytes((path.parent / "weights.bin").read_bytes())
+    (path.parent / "link.bin").symlink_to(tmp_path / "weights.bin")
+    model = onnx.load(path, load_external_data=False)
+    for entry in next(t for t in model.graph.initializer if t.external_data).external_data:
+        entry.value = changes.get(entry.key, entry.value)
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ImportFailure, match=words):
+        import_qonnx(path)
+
+
+def test_data_beside_a_file_count_for_its_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "net.onnx"
+    onnx.save_model(good(), path, save_as_external_data=True, location="weights.bin", size_threshold=0)
+    import_qonnx(path)
+    monkeypatch.setattr("bitloom.quant.qonnx.model.SIZE_LIMIT", path.stat().st_size + 40)
+    with pytest.raises(ImportFailure, match=r"the data beside it have \d+ bytes or more, and 40 are the limit"):
+        import_qonnx(path)
