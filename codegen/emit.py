@@ -40,6 +40,7 @@ def emit_rtlil(component: Component, name: str) -> str:
                   flags=re.MULTILINE)
     # A register that declares its first value unknown may move into a block memory, whose output has none.
     text = re.sub(r"((?:^ *attribute \\.*\n)+)(?=^ *wire )", _without_init, text, flags=re.MULTILINE)
+    text = _without_words(text)
     # Amaranth calls a signal that it finds no name for ``$signal``; abc9 takes public names with a $ for its own.
     text = re.sub(r"(?<=\s)\\\$(?=[a-z])", r"\\_", text)
     # A lane is a wire called ``payload[0]``; abc9 takes that for bit 0 of ``payload`` and yosys fails.
@@ -69,6 +70,19 @@ def _without_init(match: re.Match[str]) -> str:
     if not any(f"\\{UNKNOWN_AT_FIRST} " in line for line in lines):
         return match.group(1)
     return "".join(line for line in lines if f"\\{UNKNOWN_AT_FIRST} " not in line and "\\init " not in line)
+
+
+def _without_words(text: str) -> str:
+    """``text`` without the first words of memories that are declared unknown."""
+    declared = re.compile(rf" *attribute \\{UNKNOWN_AT_FIRST} .*\n(?: *attribute .*\n)* *memory .* \\(\S+)\n")
+    kept, done = [], 0
+    for memory in declared.finditer(text):
+        words = re.compile(rf' *cell \$meminit_v2 \S+\n *parameter \\MEMID "\\\\{re.escape(memory[1])}"\n')
+        cell = words.search(text, memory.end())
+        assert cell is not None  # Amaranth gives every memory first words
+        kept.append(text[done : cell.start()])
+        done = text.index("\n  end\n", cell.end()) + len("\n  end\n")
+    return "".join([*kept, text[done:]])
 
 
 def emit_verilog(component: Component, name: str) -> str:

@@ -5,6 +5,8 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from bitloom.hw.memory.storage import UNKNOWN_AT_FIRST
+
 from .wire_format import WireFormat, check_lanes
 
 
@@ -47,7 +49,9 @@ class SampleBuffer(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         # The banks are interleaved: twice the words of a sample is all the memory there is, whatever their number.
-        m.submodules.memory = memory = Memory(shape=self._word_bits, depth=2 * self._words, init=[])
+        # No word is read before it was written, and of a large sample the first words would be most of the Verilog.
+        m.submodules.memory = memory = Memory(shape=self._word_bits, depth=2 * self._words, init=[],
+                                              attrs={UNKNOWN_AT_FIRST: 1})
         write_port = memory.write_port()
         read_port = memory.read_port()
 

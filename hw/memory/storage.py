@@ -27,7 +27,7 @@ def storage_features(kind: str, depth: int, width: int) -> dict[str, float]:
 
 
 UNKNOWN_AT_FIRST = "unknown_at_first"
-"""Attribute of a register whose first value nothing depends on; emission leaves it out of the netlist."""
+"""Attribute of a register or a memory whose first values nothing depends on; emission leaves them out."""
 
 
 def output_register(width: int) -> Signal:

@@ -8,6 +8,7 @@ import re
 from amaranth.hdl import unsigned
 from support.graphs import random_graph
 
+from bitloom.boards.link import SampleBuffer, WireFormat
 from bitloom.codegen import Accelerator, compile, emit_rtlil, emit_verilog
 from bitloom.hw import StreamFIFO
 
@@ -40,3 +41,9 @@ def test_a_register_behind_a_memory_has_no_first_value() -> None:
     wires = re.findall(r"((?:^ *attribute .*\n)*)^ *wire width 16 .*\\data\n", text, flags=re.MULTILINE)
     assert wires and not any("init" in attributes for attributes in wires)
     assert "unknown_at_first" not in text and "attribute \\init 1'0" in text
+
+
+def test_a_memory_declared_unknown_at_first_has_no_first_words() -> None:
+    buffer = emit_rtlil(SampleBuffer(6, WireFormat(unsigned(4)), 2), "buffer")
+    assert "memory width 4 size 12" in buffer and "$meminit" not in buffer and buffer.count("$memrd_v2") == 1
+    assert emit_rtlil(StreamFIFO(unsigned(4), 300), "queue").count("$meminit_v2") == 1
