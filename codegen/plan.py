@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from math import prod
 
 from amaranth.lib.wiring import Component
@@ -15,6 +16,9 @@ from .families import Family, Resources
 from .instances import unit
 from .mapping import Folding, elements, lanes_out, templates, vectors
 from .topology import OUTPUT, Link, Topology, units
+
+SETTLED = 8
+"""Samples after which a pipeline runs as it will go on."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,21 @@ class Plan:
         """The control of the whole pipeline played until ``samples`` have begun to come out, or have drained."""
         patience = 4 * (self.interval + sum(stage.latency + stage.interval for stage in self.stages)) + 1000
         return self._pipeline().play(samples, patience, drain)
+
+    @cached_property
+    def spacing(self) -> tuple[int, int]:
+        """The least and the greatest distance of consecutive samples' first results in the long run.
+
+        Mostly the interval twice. But a rigid unit that stands still for a beat may be ahead with one sample and behind
+        with the next: samples then take turns, 179 and 181 cycles apart, say, and the interval is their mean.
+        """
+        starts = self.timeline(2 * SETTLED).starts_out[SETTLED - 1 :]
+        steps = [after - before for before, after in pairwise(starts)]
+        return min(steps), max(steps)
+
+    def paced(self, least: int, greatest: int) -> bool:
+        """Whether samples whose results begin ``least`` to ``greatest`` cycles apart come as planned."""
+        return least == greatest == self.interval or (least, greatest) == self.spacing
 
     @property
     def throughput_fps(self) -> float:

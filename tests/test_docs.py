@@ -35,6 +35,7 @@ NEEDS = ("needs a board", "needs MNIST", "needs IceStorm")
 
 ELSEWHERE = {"git clone <this repository> bitloom && cd bitloom": "continuous integration begins with it",
              "make bitstream": "continuous integration runs it, for the same board",
+             "make train": "it writes into the checkout; training is tested on copies (tests/quant/train)",
              "make test": "it is what runs here"}
 """Commands that are run, but not by this test."""
 

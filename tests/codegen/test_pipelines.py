@@ -40,6 +40,13 @@ def test_found_once(seed: int) -> None:
     _check(seed, size="tiny", plain=True)
 
 
+def test_samples_may_take_turns() -> None:
+    """A search of three lanes, split to one behind it, is ahead with one sample and behind with the next."""
+    plan = random_plan(random_dag(28, size="small"), 28, False)
+    assert (plan.interval, plan.spacing) == (180, (179, 181))
+    assert plan.paced(180, 180) and plan.paced(179, 181) and not plan.paced(179, 180) and not plan.paced(181, 181)
+
+
 def _check(seed: int, size: str = "small", plain: bool = False) -> None:
     graph = random_dag(seed, size=size)
     plan = random_plan(graph, seed, plain)

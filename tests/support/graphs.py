@@ -7,11 +7,12 @@ from itertools import product
 
 import numpy as np
 
-from bitloom.quant import BIPOLAR, ArgMax, Format, Graph, Input, MatMul, Node, Tensor, Threshold, verify
+from bitloom.quant import BIPOLAR, ArgMax, Format, Graph, Input, Lookup, MatMul, Node, Tensor, Threshold, verify
 
 from .dags import random_dag
 
-__all__ = ["declaring", "every_sample", "graph_of", "random_dag", "random_graph", "random_samples", "random_weights"]
+__all__ = ["declaring", "every_sample", "graph_of", "random_dag", "random_embedding", "random_graph", "random_samples",
+           "random_weights"]
 
 WEIGHTS = {"binary": BIPOLAR, "ternary": Format(2, True), "3": Format(3, True), "5": Format(5, True)}
 ACTIVATIONS = {"bipolar": BIPOLAR, "ternary": Format(2, True), "u1": Format(1), "u2": Format(2), "u3": Format(3)}
@@ -23,6 +24,19 @@ def random_weights(rng: np.random.Generator, kind: str, shape: tuple[int, int]) 
         return rng.choice([-1, 1], shape)
     limit = 1 if kind == "ternary" else WEIGHTS[kind].hi
     return rng.integers(-limit, limit + 1, shape)
+
+
+def random_embedding(seed: int) -> Graph:
+    """Tokens, the rows of a table that they choose, a product of these."""
+    rng = np.random.default_rng(seed)
+    tokens, columns, rows = (int(n) for n in rng.integers(1, [4, 5, 12]))
+    table = rng.integers(-5, 6, (rows, columns))
+    weights = rng.integers(-3, 4, (3, tokens * columns))
+    return verify(Graph("tokens", (
+        Input("x", (), Tensor((tokens,), Format(int(rng.integers(1, 5))))),
+        Lookup("rows", ("x",), Tensor((tokens * columns,), Format(4, True)), table),
+        MatMul("fc", ("rows",), Tensor((3,), Format(12, True)), weights, Format(3, True)),
+    ), "fc"))
 
 
 def random_graph(seed: int, widths: tuple[int, ...] = (), *, argmax: bool = True, bias: bool = False) -> Graph:

@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from support.graphs import random_dag, random_samples
+from support.graphs import random_dag, random_embedding, random_samples
 
 from bitloom.codegen.passes import PIPELINE, simplify, value_ranges
 from bitloom.codegen.passes.ranges import channel_ranges
@@ -30,7 +30,7 @@ from bitloom.quant import (
 )
 
 SEEDS = range(240)
-GRAPHS = {seed: random_dag(seed) for seed in SEEDS}
+GRAPHS = {seed: random_dag(seed) for seed in SEEDS} | {seed: random_embedding(seed) for seed in range(1000, 1008)}
 PASSES = tuple(dict.fromkeys(PIPELINE))
 
 
