@@ -22,8 +22,11 @@ from .trust import NAME, NEXTPNR, PACK, PROGRAMMER, check_options, check_platfor
 DEFAULT = "icebreaker"
 """The board of those who name none."""
 
-_WORD = f"^{NAME}$"
-"""A word of a tool's command line, which cannot be taken for an option or a path."""
+Word = Annotated[str, Field(pattern=rf"^{NAME}$")]
+"""A word of a tool's command line or of its constraints: no option, no path, no other line."""
+
+Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
+"""Text for people, without control characters."""
 
 Count = Annotated[int, Field(strict=True, ge=0)]
 
@@ -44,10 +47,10 @@ def _resources(value: object) -> object:
 class UARTPins(Strict):
     """A UART that the platform does not name: pins of the chip, or of the platform's ``connector`` [name, number]."""
 
-    rx: str
-    tx: str
-    connector: tuple[str, int] | None = None
-    attributes: dict[str, str | int] = {}
+    rx: Word
+    tx: Word
+    connector: tuple[Word, int] | None = None
+    attributes: dict[Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,31}$")], Word | int] = {}
 
 
 class Board(Strict):
@@ -62,10 +65,10 @@ class Board(Strict):
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
-    title: str
+    title: Line
     family: Literal["ice40", "ecp5", "gowin"]
     platform: str
-    device: Annotated[str, Field(pattern=_WORD)] | None = None
+    device: Word | None = None
     clock: str | None = None
     uart: Count = 0
     uart_pins: UARTPins | None = None
@@ -75,9 +78,9 @@ class Board(Strict):
     grid: tuple[Count, Count]
     nextpnr: tuple[str, ...] = ()
     pack: tuple[str, ...] = ()
-    programmer: Annotated[str, Field(pattern=_WORD)] | None = None
+    programmer: Word | None = None
     programmer_options: tuple[str, ...] = ()
-    notes: str = ""
+    notes: Line = ""
 
     def make_platform(self) -> Any:
         """A fresh platform, whose resources can each be requested once."""
@@ -135,7 +138,7 @@ def load(name_or_path: str | Path) -> Board:
         raise RequestError(f"no board is called {text!r}{nearest(text, names())} (boards: {', '.join(names())}; or the "
                            "path of a board's own YAML file)")
     found = validated(Board, read_yaml(path), str(path))
-    check_platform(str(path), found.platform)
+    check_platform(str(path), found.platform, found.family)
     for key, known in (("nextpnr", NEXTPNR), ("pack", PACK[found.family]), ("programmer_options", PROGRAMMER)):
         check_options(str(path), key, getattr(found, key), known)
     return found

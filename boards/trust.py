@@ -20,11 +20,13 @@ from bitloom.files.text import shown
 
 PACKAGE = "amaranth_boards"
 
+VENDORS = {"ice40": "SiliconBluePlatform", "ecp5": "LatticePlatform", "gowin": "GowinPlatform"}
+"""Family → the class of Amaranth's that its platforms derive from."""
+
 NUMBER = r"\d{1,9}(\.\d{1,6})?"
 NAME = r"[A-Za-z0-9][A-Za-z0-9_.:+-]{0,63}"
 
-NEXTPNR = {"--seed": NUMBER, "--placer": "heap|sa|static", "--router": "router1|router2", "--tmg-ripup": "",
-           "--no-tmdriv": "", "--parallel-refine": ""}
+NEXTPNR = {"--placer": "heap|sa", "--router": "router1|router2", "--tmg-ripup": "", "--no-tmdriv": ""}
 """Options of place and route, each with the pattern of its value; empty where it has none."""
 
 PACK: dict[str, Mapping[str, str]] = {
@@ -58,8 +60,11 @@ def trusted() -> bool:
     return _trusted.get()
 
 
-def check_platform(source: str, name: str) -> None:
-    """Refuse what is no platform of amaranth-boards; nothing outside that package is imported to find out."""
+def check_platform(source: str, name: str, family: str) -> None:
+    """Refuse what is no platform of amaranth-boards for a device of ``family``.
+
+    Nothing outside that package is imported to find out.
+    """
     if trusted():
         return
     module, _, cls = name.rpartition(".")
@@ -72,6 +77,8 @@ def check_platform(source: str, name: str) -> None:
         raise RequestError(f"{wanted} ({error})") from None
     if not (isinstance(found, type) and issubclass(found, Platform) and found.__module__.startswith(f"{PACKAGE}.")):
         raise RequestError(f"{wanted}; {FLAG}")
+    if VENDORS[family] not in (base.__name__ for base in found.__mro__):
+        raise RequestError(f"{source}: platform {shown(name)} must be one for family {family} (a {VENDORS[family]})")
 
 
 def check_options(source: str, key: str, options: Sequence[str], known: Mapping[str, str]) -> None:

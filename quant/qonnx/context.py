@@ -64,6 +64,8 @@ class Context:
     views: dict[str, View] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
+    folded: int = 0
+    """Bytes of all constants that were computed."""
     direct: Op | None = None
     """The quantizer that stands right behind the input, whose integers the graph takes."""
     requantize: str = "auto"

@@ -15,8 +15,11 @@ from .shapes import MOVES
 from .types import INTEGERS, WHOLE
 from .values import Const, Quantized, bare
 
-ELEMENTS = 1 << 28
+ELEMENTS = 1 << 26
 """Elements that a computed constant may have."""
+
+BYTES = 1 << 30
+"""Bytes that all computed constants of a file may have together."""
 
 ROUNDED = ("Round", "Floor", "Ceil", "Sign", "Clip", "Max", "Min", "Relu", "Where")
 """Operators that make integers of floats, or leave them integers."""
@@ -44,6 +47,9 @@ def fold(ctx: Context, op: Op) -> tuple[Const, ...]:
         op.fail("gives random numbers", "a network must be deterministic to become hardware")
     _bounded(op, [o.array for o in operands if o is not None])
     results = [Const(np.asarray(r)) for r in _run(ctx, op, [None if o is None else o.array for o in operands])]
+    ctx.folded += sum(result.array.nbytes for result in results)
+    if ctx.folded > BYTES:
+        op.fail(f"constants computed up to here have {ctx.folded} bytes", f"{BYTES} are the limit; fold them before")
     first = operands[0].quantized if operands and operands[0] is not None else None
     if op.kind == "Clip" and operands[0] is not None and (kind := operands[0].array.dtype.name) in INTEGERS:
         results[0] = _narrowed(operands, INTEGERS[kind] if first is None else first.format, results[0])
@@ -123,8 +129,18 @@ def _bounded(op: Op, arrays: list[np.ndarray]) -> None:
             size = int((numbers[0] + numbers[1]) / numbers[2])
         else:
             size = int(min(size * float(np.prod([max(1.0, n) for n in numbers])), 2.0**62))
+    else:
+        size = max(size, _spread(arrays))
     if size > ELEMENTS:
         op.fail(f"would make a constant of {size} elements", f"{ELEMENTS} are the limit")
+
+
+def _spread(arrays: list[np.ndarray]) -> int:
+    """How many elements operands have that are broadcast against one another; 0 where they cannot be."""
+    try:
+        return int(np.prod(np.broadcast_shapes(*(a.shape for a in arrays)), dtype=np.float64))
+    except ValueError:
+        return 0
 
 
 def _run(ctx: Context, op: Op, arrays: list[np.ndarray | None]) -> list[np.ndarray]:

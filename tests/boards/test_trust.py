@@ -48,9 +48,13 @@ def test_only_platforms_of_amaranth_boards_are_named(tmp_path: Path, platform: s
 
 
 @pytest.mark.parametrize(("family", "more", "words"), [
-    ("ice40", "nextpnr: [--run, evil.py]", "nextpnr: must be options among --seed"),
-    ("ice40", "nextpnr: [--seed]", "nextpnr: --seed must be followed by a value"),
-    ("ice40", "nextpnr: [--seed, --run]", "nextpnr: --seed must be followed by a value"),
+    ("ice40", "nextpnr: [--run, evil.py]", "nextpnr: must be options among --placer"),
+    ("ice40", "nextpnr: [--placer]", "nextpnr: --placer must be followed by a value"),
+    ("ice40", "nextpnr: [--placer, --run]", "nextpnr: --placer must be followed by a value"),
+    ("ice40", 'uart_pins: {rx: "1", tx: "2", attributes: {IO: "A\\nLOCATE"}}', "uart_pins.attributes.IO"),
+    ("ice40", 'uart_pins: {rx: "1", tx: "2", attributes: {self: 1}}', "uart_pins.attributes"),
+    ("ice40", 'uart_pins: {rx: "1 2", tx: "2"}', "uart_pins.rx"),
+    ("ice40", 'notes: "a\\e[31m"', "notes: "),
     ("ice40", "pack: [-v]", "pack: must be options among none, not '-v'"),
     ("ecp5", "pack: [--compress, --svf, /etc/passwd]", "pack: must be options among --compress"),
     ("ecp5", "pack: [--freq, '38.8', --bit=/x]", "pack: must be options among --compress"),
@@ -62,16 +66,26 @@ def test_only_platforms_of_amaranth_boards_are_named(tmp_path: Path, platform: s
 ])
 def test_only_listed_options_reach_a_tool(tmp_path: Path, family: str, more: str, words: str) -> None:
     with pytest.raises(RequestError) as caught:
-        load(board(tmp_path, family=family, more=more))
+        load(board(tmp_path, OTHERS.get(family, GOOD), family, more))
     assert words in str(caught.value) and len(str(caught.value).splitlines()) == 1
 
 
+def test_a_platform_is_one_of_its_family(tmp_path: Path) -> None:
+    path = board(tmp_path, "amaranth_boards.arty_a7.ArtyA7_35Platform")
+    with pytest.raises(RequestError, match="must be one for family ice40"):
+        load(path)
+
+
+OTHERS = {"ecp5": "amaranth_boards.ulx3s.ULX3S_85F_Platform",
+          "gowin": "amaranth_boards.tang_nano_9k.TangNano9kPlatform"}
+
+
 @pytest.mark.parametrize(("family", "more"), [
-    ("ecp5", "pack: [--compress, --freq, '38.8']"), ("ice40", "nextpnr: [--seed, '7', --placer, sa]"),
+    ("ecp5", "pack: [--compress, --freq, '38.8']"), ("ice40", "nextpnr: [--tmg-ripup, --placer, sa]"),
     ("ice40", "programmer_options: [--cable, ft232]"), ("gowin", "pack: [--mspi_as_gpio]\ndevice: GW1N-9C"),
 ])
 def test_what_boards_need_is_listed(tmp_path: Path, family: str, more: str) -> None:
-    assert load(board(tmp_path, family=family, more=more)).name == "mine"
+    assert load(board(tmp_path, OTHERS.get(family, GOOD), family, more)).name == "mine"
 
 
 def test_a_file_that_is_trusted_names_what_it_likes(tmp_path: Path) -> None:

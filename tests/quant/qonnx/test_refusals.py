@@ -12,6 +12,7 @@ import pytest
 pytest.importorskip("qonnx")
 import onnx
 from onnx import ModelProto, TensorProto, helper, numpy_helper
+from support.imports import imported_from
 from support.onnx_models import CASES, GENERAL, Net
 
 from bitloom.quant import Format
@@ -299,3 +300,21 @@ def test_data_beside_a_file_count_for_its_size(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr("bitloom.quant.qonnx.model.SIZE_LIMIT", path.stat().st_size + 40)
     with pytest.raises(ImportFailure, match=r"the data beside it have \d+ bytes or more, and 40 are the limit"):
         import_qonnx(path)
+
+
+def test_constants_that_are_computed_are_bounded_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = Net(0, (4,))
+    big = net.add("ConstantOfShape", np.array([64, 64]))
+    for _ in range(8):
+        big = net.add("Add", big, big)
+    model = net.model(net.add("Add", net.quant("x", 0.25, 4), net.add("ReduceMax", big, keepdims=0)))
+    monkeypatch.setattr("bitloom.quant.qonnx.fold.BYTES", 100_000)
+    with pytest.raises(ImportFailure, match="constants computed up to here have 114688 bytes; 100000 are the limit"):
+        imported_from(model)
+
+
+def test_constants_that_spread_are_bounded() -> None:
+    net = Net(0, (4,))
+    wide = net.add("Add", np.zeros((1 << 14, 1), np.float32), np.zeros((1, 1 << 14), np.float32))
+    with pytest.raises(ImportFailure, match="would make a constant of 268435456 elements"):
+        imported_from(net.model(net.add("Add", net.quant("x", 0.25, 4), net.add("ReduceMax", wide, keepdims=0))))
