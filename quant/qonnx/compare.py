@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property, partial
@@ -25,12 +25,14 @@ import numpy as np
 
 from ..graph import Input, Node, Range
 from ..operators import ArgMax
+from ..reals import classes as classes_of
 from .channels import channel_ranges
 from .exact import Exact, Index, Near
+from .executors import Executor
 from .grid import Grid
 from .judge import MISMATCH, TIE, Judge
 from .reach import Reach, Reached
-from .reference import reference
+from .reference import CannotRun, reference
 from .runnable import Context, inlined
 from .samples import affine, input_order
 
@@ -137,7 +139,7 @@ class Compared:
 
 def compare(
     imported: Imported, model: ModelProto, inputs: np.ndarray, note: Callable[[str], None] = lambda _: None,
-    seconds: float | None = None,
+    seconds: float | None = None, executors: Sequence[Executor] | None = None,
 ) -> Compared:
     """Run the file ``model`` in a reference and the graph ``imported`` from it on the same real ``inputs``.
 
@@ -145,13 +147,14 @@ def compare(
         grid of the graph's input: those of :func:`~bitloom.quant.qonnx.samples.real_inputs`, say.
     :param note: told how far it is.
     :param seconds: after so many, and :data:`LEAST` samples, no further batch is begun; all are, by default.
+    :param executors: the first of them that can run the file does; of all, by default.
     :returns: a row for each quantizer, in the graph's order; the last is about the class where the output is scores.
     :raises CannotRun: nothing here can run the file.
     """
     if not len(inputs):
         return Compared("", "", (), [], 0, 0)
     start, model, done = time.monotonic(), inlined(model), 0
-    run = reference(model, inputs)
+    run = reference(model, inputs, executors)
     work = _Work(imported, model)
     for where, context in run:
         work.batch(context, np.asarray(inputs[where]), partial(_at, note, done, len(inputs)))
@@ -219,15 +222,24 @@ class _Work:
         if node.name not in self._grids:
             self._grids[node.name] = Grid(self.imported, node.name)
         grid = self._grids[node.name]
+        held = exact.context[tensor]
+        if held.size == len(y) * grid.origin.size and held.shape[:1] != (len(y),):
+            raise CannotRun([f"{tensor!r} has the shape {held.shape} for {len(y)} samples: its first axis is not that "
+                             "of the samples"])
         quantized = isinstance(node, Input) or exact.quantizer_of(tensor) is not None
         rough = self.imported.rough.get(node.name, 0.0)
-        verdict = judge.quantizer(tensor, grid, y, rough) if quantized else judge.scores(tensor, grid, y, self._placed)
-        found = grid.integers(judge.floats(tensor), y) if quantized and verdict.any() else y
+        if held.size != len(y) * grid.origin.size:
+            verdict, found = np.full(len(y), MISMATCH), y
+        else:
+            verdict = (judge.quantizer(tensor, grid, y, rough) if quantized else
+                       judge.scores(tensor, grid, y, self._placed))
+            found = grid.integers(judge.floats(tensor), y) if quantized and verdict.any() else y
         self._count(tensor, node, "quantizer" if quantized else "scores", judge, verdict, loose, found)
-        vectors = len(node.output.shape) == 1 and len(exact.shape(tensor)) == 2
+        vectors = len(node.output.shape) == 1 and len(held.shape) == 2 and held.size == len(y) * grid.origin.size
         # Classes of scores in fixed point are those of their levels, which are judged one by one.
         if node.name == self.graph.output and vectors and not rough:
-            classes = y.argmax(axis=-1)
+            named = classes_of(self.graph, found)  # of real numbers: each channel may have a scale of its own
+            classes = found.argmax(axis=-1) if named is None else named
             self._count(f"{tensor} (class)", node, "classes", judge, judge.classes(tensor, classes), loose, classes)
         return found if node.output.format.holds(found) else y
 
