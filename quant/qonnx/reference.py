@@ -88,7 +88,8 @@ class Reference:
             return 1  # the network computes with how many samples there are
         for output in (output for output in self.model.graph.output if output.name in depending):
             one, two = first[output.name], pair[output.name]
-            if len(two) != 2 * len(one) or not np.allclose(two[: len(one)], one, rtol=1e-3, atol=1e-5):
+            alike = len(two) == 2 * len(one) and two.shape[1:] == one.shape[1:]
+            if not alike or not np.allclose(two[: len(one)], one, rtol=1e-3, atol=1e-5):
                 return 1
         each = sum(value.nbytes for value in pair.values()) - sum(value.nbytes for value in first.values())
         return max(1, min(len(inputs), BATCH_BYTES // max(1, each)))

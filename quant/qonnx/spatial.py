@@ -65,7 +65,11 @@ def geometry(op: Op, spatial: Axes, kernel: Axes) -> tuple[Axes, Axes, Pads]:
     auto = op.choice("auto_pad", "NOTSET", ("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"))
     asked = op.axes("pads", (0,) * 2 * n) or (0,) * 2 * n
     if auto in ("SAME_UPPER", "SAME_LOWER"):
-        pads = tuple(_same(size, k, s, auto) for size, k, s in zip(spatial, extents(kernel, dilation), stride))
+        lacking = [_lacking(size, k, s) for size, k, s in zip(spatial, extents(kernel, dilation), stride)]
+        if min(lacking) < 0 and ("Pool" in op.kind or max(dilation) > 1):  # plain convolutions pad nothing there
+            op.fail(f"auto_pad {auto} of windows {kernel} at strides {stride} is a padding of {min(lacking)}, which "
+                    "ONNX Runtime refuses and others take for a shift", "export with pads, without auto_pad")
+        pads = tuple(_same(total, auto) for total in lacking)
     else:
         given = asked if auto == "NOTSET" else (0,) * 2 * n
         if len(given) != 2 * n or min(given) < 0 or max(given) > PADS_LIMIT:
@@ -78,8 +82,13 @@ def geometry(op: Op, spatial: Axes, kernel: Axes) -> tuple[Axes, Axes, Pads]:
     return stride, dilation, pads
 
 
-def _same(size: int, extent: int, stride: int, auto: str) -> tuple[int, int]:
-    total = max(0, (-(-size // stride) - 1) * stride + extent - size)
+def _lacking(size: int, extent: int, stride: int) -> int:
+    """How many positions the windows of SAME need beyond those that there are."""
+    return (-(-size // stride) - 1) * stride + extent - size
+
+
+def _same(lacking: int, auto: str) -> tuple[int, int]:
+    total = max(0, lacking)
     half = total // 2
     return (half, total - half) if auto == "SAME_UPPER" else (total - half, half)
 

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +23,18 @@ from support.operator_files import RECIPES, operator_file, outcome
 from support.operator_files.draft import Draft
 
 import bitloom.quant.qonnx.importer  # noqa: F401  (registers every operator)
-from bitloom.quant.qonnx import import_qonnx
+from bitloom.quant.qonnx import ImportFailure, import_qonnx
+from bitloom.quant.qonnx.alone import alone
 from bitloom.quant.qonnx.context import HANDLERS
-from bitloom.quant.qonnx.executors import OnnxRuntime
+from bitloom.quant.qonnx.exact import Exact, Near
+from bitloom.quant.qonnx.executors import OnnxReference, OnnxRuntime
 from bitloom.quant.qonnx.reference import reference
 
 CHUNK = 25
 
-ELSEWHERE = {"CastLike", "ConvInteger", "Expand", "MatMulInteger", "QLinearConv", "QLinearMatMul", "Tile",
-             "QuantAvgPool2d", "XnorPopcountMatMul", "QGemm", "QLinearAdd", "QLinearAveragePool", "QLinearConcat",
+ELSEWHERE = {"QuantAvgPool2d", "XnorPopcountMatMul", "QGemm", "QLinearAdd", "QLinearAveragePool", "QLinearConcat",
              "QLinearGlobalAveragePool", "QLinearLeakyRelu", "QLinearMul", "QLinearSigmoid", "QLinearSoftmax"}
-"""Operators that are not drawn: each has tests of its own."""
+"""Operators of FINN and of ONNX Runtime alone, which ONNX' schemas do not know: each has tests of its own."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -103,3 +105,24 @@ def test_samples_along_another_axis_are_not_compared_and_said_so(kind: str, tmp_
     moved = draft.add("Transpose", sums, perm=[1, 0]) if kind == "Transpose" else draft.add("Squeeze", sums, axes=[0])
     found = _compared(draft, draft.requantized(moved, np.float32(0.5), np.zeros((), np.int8)), tmp_path)
     assert found["reference"] is None and "its first axis is not that of the samples" in found["reason"]
+
+
+@pytest.mark.parametrize("kind", ["MaxPool", "AveragePool"])
+def test_windows_that_would_be_padded_by_less_than_nothing(kind: str, tmp_path: Path) -> None:
+    """ONNX Runtime refuses them, and ONNX' own reference lets the first window start further in."""
+    draft = Draft(1, 22)
+    pooled = draft.add(kind, draft.entry(1, 6), auto_pad="SAME_UPPER", kernel_shape=[2], strides=[3])
+    refusal = rf"\({kind}\): auto_pad SAME_UPPER .* is a padding of -1.*export with pads"
+    with pytest.raises(ImportFailure, match=refusal):
+        _compared(draft, pooled, tmp_path)
+
+
+def test_a_node_that_onnx_runtime_cannot_run_by_itself() -> None:
+    """The bounds of float32's errors come from ONNX' own evaluator then."""
+    draft = Draft(1, 22)
+    pooled = draft.add("MaxPool", draft.entry(1, 6), auto_pad="SAME_UPPER", kernel_shape=[2], strides=[3])
+    model = _whole(draft, pooled)
+    context = OnnxReference().prepare(model, 1)(np.ones((1, 1, 6), np.float32))
+    exact = Exact(model, context, lambda index, found: Near(Fraction(found), 0.0), ())
+    node = model.graph.node[-1]
+    assert alone(exact, node, {node.input[0]: context[node.input[0]]})[0].shape == (1, 1, 2)

@@ -14,6 +14,7 @@ from bitloom.quant.qonnx import Imported
 from bitloom.quant.qonnx.compare import compare
 from bitloom.quant.qonnx.executors import Executor
 from bitloom.quant.qonnx.failure import ImportFailure
+from bitloom.quant.qonnx.grid import Grid
 from bitloom.quant.qonnx.importer import import_proto
 from bitloom.quant.qonnx.reference import CannotRun
 from bitloom.quant.qonnx.samples import extreme_integers, random_integers, real_inputs
@@ -81,8 +82,9 @@ def _against(imported: Imported, file: File, executor: Executor, inputs: np.ndar
 
 
 def _apart(imported: Imported, file: File, executor: Executor, inputs: np.ndarray) -> int:
-    """Samples in which a number of the output is another; run one by one, ties not looked for."""
+    """Samples in which the output has another level anywhere; run one by one, ties not looked for."""
     run_file, output = executor.prepare(file.model, 1), file.model.graph.output[0].name
-    theirs = [np.ravel(run_file(x[None])[output]) for x in inputs]
-    ours = imported.real(imported.graph.output, run(imported.graph, imported.quantize(inputs)))
-    return sum(not np.array_equal(a, np.ravel(b)) for a, b in zip(theirs, ours.reshape(len(inputs), -1)))
+    theirs = np.stack([np.ravel(run_file(x[None])[output]) for x in inputs]).astype(np.float64)
+    grid = Grid(imported, imported.graph.output)
+    ours = grid.real(run(imported.graph, imported.quantize(inputs).reshape(-1, *imported.graph.input.output.shape)))
+    return int(grid.differ(theirs, ours).any(axis=1).sum()) if theirs.shape == ours.shape else len(inputs)

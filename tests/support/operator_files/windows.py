@@ -9,7 +9,7 @@ import numpy as np
 from .draft import Draft, recipe
 
 
-def _window(d: Draft, kind: str, spatial: tuple[int, ...]) -> dict[str, Any]:
+def window(d: Draft, kind: str, spatial: tuple[int, ...]) -> dict[str, Any]:
     """Kernel, strides, dilations and padding in one of its variants."""
     n = len(spatial)
     kernel = [d.number(1, min(3, size)) for size in spatial]
@@ -34,7 +34,7 @@ def convolution(d: Draft, kind: str) -> str:
     """Groups, strides, dilations, every way of padding, a float bias or one of integers."""
     x = d.image()
     channels, *spatial = d.shape_of(x)[1:]
-    options = _window(d, kind, tuple(spatial))
+    options = window(d, kind, tuple(spatial))
     groups = d.pick(*(g for g in range(1, channels + 1) if channels % g == 0))
     if groups > 1 or d.chance(0.3):
         options["group"] = groups
@@ -51,7 +51,7 @@ def transposed(d: Draft, kind: str) -> str:
     """Output padding, output shapes, groups, dilations, every way of padding."""
     x = d.image(most=4)
     channels, *spatial = d.shape_of(x)[1:]
-    options = _window(d, kind, tuple(spatial))
+    options = window(d, kind, tuple(spatial))
     if d.chance(0.6):
         options["strides"] = [d.number(1, 2)] * len(spatial)
     strides = options.get("strides", [1] * len(spatial))
@@ -71,7 +71,7 @@ def transposed(d: Draft, kind: str) -> str:
 def maximum(d: Draft, kind: str) -> str:
     """Ceil mode, dilations, storage order, indices."""
     x = d.image() if d.chance(0.7) else _sums(d)
-    options = _window(d, kind, d.shape_of(x)[2:])
+    options = window(d, kind, d.shape_of(x)[2:])
     options |= d.options(kind, ceil_mode=lambda: d.pick(0, 1), storage_order=lambda: d.pick(0, 1))
     made = d.add(kind, x, outputs=1 + d.chance(0.1), **options)
     return str(made if isinstance(made, str) else made[0])
@@ -89,7 +89,7 @@ def _sums(d: Draft) -> str:
 def average(d: Draft, kind: str) -> str:
     """Ceil mode, dilations, padding that counts or does not."""
     x = d.image() if d.chance(0.7) else _sums(d)
-    options = _window(d, kind, d.shape_of(x)[2:])
+    options = window(d, kind, d.shape_of(x)[2:])
     options |= d.options(kind, ceil_mode=lambda: d.pick(0, 1), count_include_pad=lambda: d.pick(0, 1))
     return str(d.add(kind, x, **options))
 
