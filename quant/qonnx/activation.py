@@ -196,8 +196,10 @@ def _searched(ctx: Context, op: Op, value: Value, quantizer: Quantizer, lo: np.n
     form = ctx.nodes[value.node].output.format
     rises = np.all(np.diff(values, axis=1) == np.where(starts <= hi[:, None], 1, 0))
     if rises and np.all(values[:, 0] == values[0, 0]):
-        y_min = quantizer.least + quantizer.step * int(values[0, 0])
-        return _emit(ctx, value, quantizer, starts, y_min)
+        first = int(values[0, 0])
+        if first == quantizer.levels:  # the greatest level throughout
+            starts, first = lo[:, None], first - 1
+        return _emit(ctx, value, quantizer, starts, quantizer.least + quantizer.step * first)
     name = value.node
     if form.bits > TABLE_BITS or 1 << form.bits > 4 * values.shape[1]:
         form = Format.of_range(0, starts.shape[1])

@@ -151,12 +151,20 @@ def import_matmul(ctx: Context, op: Op) -> Value:
         weights = weights_of(op, ctx.const(op, 1), op.inputs[1])
         if weights.ints.ndim != 2:
             op.fail(f"its weights must be a matrix, not of shape {weights.ints.shape}", "reshape them")
+        _sums_within(op, left, left.index.ndim - 1)
         return product(ctx, op, ctx.value(op), _transposed(weights))
     weights, value = weights_of(op, ctx.const(op, 0), op.inputs[0]), ctx.value(op, 1)
     if weights.ints.ndim != 2 or value.index.ndim < 2:
         op.fail(f"its weights must be a matrix, not of shape {weights.ints.shape}", "reshape them")
+    _sums_within(op, value, value.index.ndim - 2)
     made = product(ctx, op, replace(value, index=np.swapaxes(value.index, -1, -2)), weights)
     return replace(made, index=np.swapaxes(made.index, -1, -2), batch=value.batch)
+
+
+def _sums_within(op: Op, value: Value, axis: int) -> None:
+    """Refuse a sum along the axis of the samples."""
+    if value.index.ndim > 1 and value.batch == axis:
+        op.fail("sums up the samples of a batch", "export a network that works on each sample by itself")
 
 
 def _transposed(weights: Weights) -> Weights:

@@ -9,7 +9,7 @@ import numpy as np
 from ..formats import Format
 from ..operators import Pool
 from ..operators.spatial import extents
-from .arrange import last, mirrored
+from .arrange import ground, last, mirrored
 from .context import Context, operator
 from .elementwise import applied
 from .layout import channel_axes, channel_axis
@@ -144,7 +144,9 @@ def _averaged(ctx: Context, op: Op, value: Value, kernel: Axes, stride: Axes, pa
     else:
         made = replace(made, scale=scale)
         if np.any(offsets):
-            made = applied(ctx, op, made, "Add", (held[..., None] * offsets).transpose(-1, *range(len(spatial)))[None])
+            sums = (held[..., None] * offsets).transpose(-1, *range(len(spatial)))[None]
+            made, (shift,) = ground(ctx, op, made, sums)
+            made = replace(made, offset=shift)
     if counted is None:
         return made
     divisor = _windows(counted, kernel, stride)

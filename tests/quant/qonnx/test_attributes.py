@@ -14,8 +14,10 @@ from support.imports import agree, imported_from
 from support.onnx_models import CASES, GENERAL, Case, Net
 from support.qoperator_models import HOSTED, MAKERS, network
 
+from bitloom.quant import run
 from bitloom.quant.qonnx import ImportFailure
 from bitloom.quant.qonnx.importer import HANDLERS
+from bitloom.quant.qonnx.samples import random_integers
 
 KINDS = sorted(set(HANDLERS) - {"HardTanh", "Hardtanh", "Size"})
 """Those that stand on the way from the input to the output of a case; no executor knows the first two."""
@@ -154,3 +156,20 @@ def test_operators_with_channels_last_are_not_computed_as_if_they_were_first() -
     with pytest.raises(ImportFailure, match="of constants"):
         imported_from(net.model(net.quant(net.add("MatMul", net.quant("x", 0.25, 4), net.add("Reshape", w, np.array(
             [4, 4]))), 0.5, 4)))
+
+
+def test_a_product_over_the_samples_is_refused() -> None:
+    net = Net(0, (1,))
+    x = net.quant("x", 0.25, 4)
+    with pytest.raises(ImportFailure, match="sums up the samples of a batch"):
+        imported_from(net.model(net.add("MatMul", net.weights((3, 1)), x)))
+
+
+def test_a_quantizer_that_is_at_its_greatest_level_throughout() -> None:
+    net = Net(0, (2,), opset=13)
+    far = net.add("Add", net.add("Pow", net.quant("x", 0.25, 4), np.float32(2)), np.float32(1e6))
+    q = net.add("QuantizeLinear", far, np.float32(0.5), np.uint8(0))
+    model = net.model(net.add("DequantizeLinear", q, np.float32(0.5), np.uint8(0)))
+    imported = imported_from(model)
+    agree(imported, model, 8)
+    assert np.all(run(imported.graph, random_integers(imported.graph, 8)) == 255)

@@ -56,6 +56,11 @@ def test_operator_files(seeds: range) -> None:
     assert not [str(found) for found in outcomes if found.verdict == "differs"]
 
 
+@pytest.mark.parametrize("seed", [pytest.param(447, id="offsets of windows that hold unequal counts")])
+def test_found_once(seed: int) -> None:
+    assert outcome(operator_file(seed)).verdict == "exact"
+
+
 def test_every_operator_is_drawn() -> None:
     assert set(HANDLERS) - set(RECIPES) == ELSEWHERE
 
