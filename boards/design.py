@@ -28,6 +28,9 @@ IMPORTED = "network.onnx"
 _FILES = (".yaml", ".yml", *SUFFIXES)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
+LONGEST_NAME = 200
+"""Characters that a folder's name has at most; file systems refuse longer ones."""
+
 QUICK_LUTS = 4000
 """LUTs that are planned for where nothing is asked for: placing and routing them takes about a minute."""
 
@@ -115,7 +118,8 @@ def load_design(path: str | Path) -> Design:
 
 def beside(path: Path, name: str) -> str:
     """The model or board that ``name`` means in the file ``path``: paths there are relative to the file."""
-    return str(path.parent / name) if _is_path(name) or (path.parent / name).is_dir() else name
+    return str(path.parent / name) if _is_path(name) or (
+        len(name) <= LONGEST_NAME and (path.parent / name).is_dir()) else name
 
 
 def make_design(model: str, board: str = boards.DEFAULT, **options: Any) -> Design:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from bitloom import RequestError
-from bitloom.files.arrays import PLENTY, RATIO
+from bitloom.files.arrays import FAULTS, PLENTY, RATIO
 
 KINDS = ".npy, .npz or .csv"
 
@@ -27,7 +27,9 @@ def read_array(path: Path, name: str) -> np.ndarray:
         return _text(path.read_text(encoding="utf-8"), name)
     except FileNotFoundError:
         raise RequestError(f"{path}: there is no such file") from None
-    except (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile) as error:
+    except RequestError:
+        raise
+    except FAULTS as error:
         raise RequestError(f"{path}: must be a .npy or .npz array, or lines of numbers and commas "
                            f"({' '.join(str(error).split())})") from None
 

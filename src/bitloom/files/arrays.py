@@ -14,6 +14,7 @@ from collections.abc import Callable
 from io import BytesIO
 from math import prod
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO, TypeVar
 
 import numpy as np
@@ -39,8 +40,9 @@ _DIRECTORY_BYTES = MEMBERS * 512
 _END = b"PK\x05\x06"
 _END_BYTES = 22
 _COMMENT_BYTES = 0xFFFF
-_FAULTS = (OSError, EOFError, ValueError, TypeError, KeyError, AttributeError, RuntimeError, SyntaxError, MemoryError,
-           OverflowError, NotImplementedError, struct.error, zlib.error, zipfile.BadZipFile)
+FAULTS = (OSError, EOFError, ValueError, TypeError, KeyError, AttributeError, RuntimeError, SyntaxError, MemoryError,
+           OverflowError, NotImplementedError, struct.error, zlib.error, zipfile.BadZipFile,
+          TokenError)
 """What zipfile, zlib and NumPy's reading of a header can raise at a damaged file."""
 
 
@@ -76,7 +78,7 @@ def _guarded(path: str | Path, read: Callable[[IO[bytes]], T]) -> T:
         raise
     except FileNotFoundError:
         raise ArrayFileError("there is no such file") from None
-    except _FAULTS as error:
+    except FAULTS as error:
         raise ArrayFileError(" ".join(f"{type(error).__name__}: {error}".split())[:200]) from error
 
 
